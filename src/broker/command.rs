@@ -1,0 +1,51 @@
+//! What a connection asks of the broker.
+
+use crate::ids::ChannelNumber;
+use crate::message::Message;
+use crate::wire::{Method, ShortString, Table};
+
+/// One step of a connection's conversation, in the order of its frames.
+#[derive(Debug)]
+pub enum Command {
+    /// The first command of every connection: the client has logged in and asks for a vhost.
+    /// Answered with connection.open-ok, or with connection.close (530).
+    Open(Box<OpenConnection>),
+    /// A method without content on a channel; channel 0 carries connection.close and
+    /// connection.update-secret.
+    Method(ChannelNumber, Method),
+    /// A basic.publish with its whole content.
+    Publish(ChannelNumber, Publish),
+    /// So many octets of deliveries have been written to the socket since the last such command:
+    /// room for new ones.
+    Drained(u64),
+    /// The connection is no more (socket closed, or closing because the client broke the protocol):
+    /// requeue what it had, delete what was exclusive to it. The last command of every connection,
+    /// also of one that was closed in order.
+    Gone,
+}
+
+/// What is known of a client when its handshake is done.
+#[derive(Debug)]
+pub struct OpenConnection {
+    /// The peer's address, for people.
+    pub peer: String,
+    /// The name the client logged in with.
+    pub user: ShortString,
+    /// The vhost it asks for.
+    pub virtual_host: ShortString,
+    /// connection.start-ok's client-properties.
+    pub client_properties: Table,
+    /// Negotiated: the most channels open at a time; 0 is no limit.
+    pub channel_max: u16,
+}
+
+/// A published message and how it wants to be treated.
+#[derive(Debug)]
+pub struct Publish {
+    /// Return the message if it reaches no queue.
+    pub mandatory: bool,
+    /// Refused with 540, as by RabbitMQ.
+    pub immediate: bool,
+    /// The message.
+    pub message: Message,
+}

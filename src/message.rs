@@ -1,0 +1,141 @@
+//! A message as the broker handles it: a handle on bytes that somebody else keeps.
+//!
+//! ```text
+//!   backing (a read buffer, or a mapped segment)
+//!   | .. | exchange | .. | routing key | .. | flags + properties | .. | body .............. | .. |
+//!          ^ span          ^ span             ^ span                    ^ span
+//! ```
+//!
+//! A message is moved, not copied: from the connection that published it through the router to the
+//! connection that delivers it, its bytes stay where one read put them, or where the queue log has
+//! them mapped. The properties are kept as they came, so they leave byte for byte as they came.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes that stay in place as long as somebody holds the `Arc` around them.
+pub trait Backing: Send + Sync {
+    /// The bytes of `span`, which the holder knows to be inside.
+    fn slice(&self, span: Span) -> &[u8];
+}
+
+impl Backing for Vec<u8> {
+    fn slice(&self, span: Span) -> &[u8] {
+        &self[span.start as usize..][..span.length as usize]
+    }
+}
+
+/// A range of a backing, in octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first octet.
+    pub start: u32,
+    /// How many octets.
+    pub length: u32,
+}
+
+/// Where the four parts of a message are in its backing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The name of the exchange it was published to: UTF-8, at most 255 octets.
+    pub exchange: Span,
+    /// Its routing key: any octets, at most 255.
+    pub routing_key: Span,
+    /// Property flags and property values, as in a content header frame from its 13th octet on.
+    pub properties: Span,
+    /// The body.
+    pub body: Span,
+}
+
+/// A published message: routing facts, properties and body. Cloning shares the bytes.
+#[derive(Clone)]
+pub struct Message {
+    backing: Arc<dyn Backing>,
+    parts: Parts,
+    persistent: bool,
+}
+
+impl Message {
+    /// A message whose parts lie in `backing`; `persistent` is delivery-mode 2.
+    pub fn new(backing: Arc<dyn Backing>, parts: Parts, persistent: bool) -> Self {
+        Self { backing, parts, persistent }
+    }
+
+    /// A message with bytes of its own: for tests, and for messages that the broker makes itself.
+    pub fn from_parts(
+        exchange: &str,
+        routing_key: &[u8],
+        properties: &[u8],
+        body: &[u8],
+        persistent: bool,
+    ) -> Self {
+        let mut bytes =
+            Vec::with_capacity(exchange.len() + routing_key.len() + properties.len() + body.len());
+        let mut put = |part: &[u8]| {
+            let start = length_u32(bytes.len());
+            bytes.extend_from_slice(part);
+            Span { start, length: length_u32(part.len()) }
+        };
+        let parts = Parts {
+            exchange: put(exchange.as_bytes()),
+            routing_key: put(routing_key),
+            properties: put(properties),
+            body: put(body),
+        };
+        Self::new(Arc::new(bytes), parts, persistent)
+    }
+
+    /// The exchange it was published to; empty for the default exchange.
+    pub fn exchange(&self) -> &str {
+        // Decoded as UTF-8 at the door; a record from disk carries a checksum.
+        std::str::from_utf8(self.backing.slice(self.parts.exchange)).unwrap_or_default()
+    }
+
+    /// The routing key it was published with.
+    pub fn routing_key(&self) -> &[u8] {
+        self.backing.slice(self.parts.routing_key)
+    }
+
+    /// Property flags and values as the publisher sent them.
+    pub fn properties(&self) -> &[u8] {
+        self.backing.slice(self.parts.properties)
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.backing.slice(self.parts.body)
+    }
+
+    /// The body's length in octets.
+    pub fn body_length(&self) -> u32 {
+        self.parts.body.length
+    }
+
+    /// Octets of all parts together: what it costs to keep or to send.
+    pub fn size(&self) -> u64 {
+        let Parts { exchange, routing_key, properties, body } = self.parts;
+        [exchange, routing_key, properties, body].iter().map(|span| u64::from(span.length)).sum()
+    }
+
+    /// Whether it was published with delivery-mode 2.
+    pub fn persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &self.exchange())
+            .field("routing_key", &String::from_utf8_lossy(self.routing_key()))
+            .field("body_length", &self.body_length())
+            .field("persistent", &self.persistent)
+            .finish()
+    }
+}
+
+/// A length as the 32 bits that AMQP and the store give it. Bodies are limited to 512 MiB and
+/// frames far below that before anything gets here, so the limit cannot be reached.
+fn length_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
