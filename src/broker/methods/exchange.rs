@@ -1,0 +1,189 @@
+//! Class exchange: declare, delete, and RabbitMQ's bind and unbind of one exchange to another.
+
+use crate::wire::{Field, ShortString, exchange};
+
+use super::super::Broker;
+use super::super::arguments::{Subject, difference};
+use super::super::call::Call;
+use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
+use super::super::exchange::{Binding, Destination, ExchangeKind};
+use super::super::vhost::{Exchange, ExchangeDeclaration, strip_line_ends};
+use super::unexpected;
+
+/// Handles a method of the class.
+pub(super) fn handle(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: exchange::Method,
+) -> Result<(), Exception> {
+    match method {
+        exchange::Method::Declare(method) => declare(broker, call, method),
+        exchange::Method::Delete(method) => delete(broker, call, &method),
+        exchange::Method::Bind(method) => bind(broker, call, method),
+        exchange::Method::Unbind(method) => unbind(broker, call, &method),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The refusal of everything that would change the default exchange.
+pub(super) fn refuse_default(name: &str) -> Result<(), Exception> {
+    if name.is_empty() {
+        return Err(access_refused("operation not permitted on the default exchange"));
+    }
+    Ok(())
+}
+
+fn declare(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: exchange::Declare,
+) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let vhost_name = broker.vhosts[vhost].name.clone();
+    let name = strip_line_ends(&method.exchange);
+    if method.passive {
+        refuse_default(&name)?;
+        broker.exchange_named(vhost, &name).ok_or_else(|| no_exchange(&name, &vhost_name))?;
+    } else {
+        let kind = ExchangeKind::named(&method.kind).ok_or_else(|| {
+            precondition_failed(format!("unknown exchange type '{}'", method.kind))
+        })?;
+        refuse_default(&name)?;
+        let alternate = alternate(&method, &name, &vhost_name)?;
+        let declared = ExchangeDeclaration {
+            name: name.clone(),
+            vhost,
+            kind,
+            durable: method.durable,
+            auto_delete: method.auto_delete,
+            internal: method.internal,
+            arguments: method.arguments,
+            alternate,
+        };
+        if let Some(current) = broker.exchange_named(vhost, &name) {
+            assert_equivalent(current, &declared, &vhost_name)?;
+        } else if name.starts_with("amq.") {
+            return Err(access_refused(format!(
+                "exchange name '{name}' contains reserved prefix 'amq.*'"
+            )));
+        } else {
+            broker.add_exchange(declared);
+        }
+    }
+    if !method.no_wait {
+        broker.reply(call, exchange::DeclareOk::default());
+    }
+    Ok(())
+}
+
+/// The argument alternate-exchange, which must be a string.
+fn alternate(
+    method: &exchange::Declare,
+    name: &str,
+    vhost: &str,
+) -> Result<Option<ShortString>, Exception> {
+    match method.arguments.get("alternate-exchange") {
+        None => Ok(None),
+        Some(Field::LongString(bytes)) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| ShortString::new(text).ok())
+            .map(Some)
+            .ok_or_else(|| precondition_failed("alternate-exchange is not an exchange's name")),
+        Some(other) => Err(precondition_failed(format!(
+            "invalid type '{}' for arg 'alternate-exchange' in exchange '{name}' in vhost \
+             '{vhost}'",
+            other.type_name()
+        ))),
+    }
+}
+
+/// Whether an exchange may be declared again like this: it must be what it is.
+fn assert_equivalent(
+    current: &Exchange,
+    declared: &ExchangeDeclaration,
+    vhost: &str,
+) -> Result<(), Exception> {
+    let subject = Subject { kind: "exchange", name: &declared.name, vhost };
+    let current = &current.declared;
+    subject.same("type", &declared.kind.name(), &current.kind.name())?;
+    subject.same("durable", &declared.durable, &current.durable)?;
+    subject.same("auto_delete", &declared.auto_delete, &current.auto_delete)?;
+    subject.same("internal", &declared.internal, &current.internal)?;
+    difference(&subject, &current.arguments, &declared.arguments, &["alternate-exchange"])
+}
+
+fn delete(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &exchange::Delete,
+) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let vhost_name = broker.vhosts[vhost].name.clone();
+    let name = strip_line_ends(&method.exchange);
+    refuse_default(&name)?;
+    if name.starts_with("amq.") {
+        return Err(access_refused(format!(
+            "deletion of system exchange '{name}' in vhost '{vhost_name}' not allowed"
+        )));
+    }
+    if let Some(exchange) = broker.exchange_named(vhost, &name) {
+        if method.if_unused && !exchange.bindings.is_empty() {
+            return Err(precondition_failed(format!(
+                "exchange '{name}' in vhost '{vhost_name}' in use"
+            )));
+        }
+        broker.remove_exchange(exchange.id);
+    }
+    if !method.no_wait {
+        broker.reply(call, exchange::DeleteOk::default());
+    }
+    Ok(())
+}
+
+fn bind(broker: &mut Broker, call: &mut Call<'_>, method: exchange::Bind) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let vhost_name = broker.vhosts[vhost].name.clone();
+    let destination = strip_line_ends(&method.destination);
+    let source = strip_line_ends(&method.source);
+    refuse_default(&destination)?;
+    refuse_default(&source)?;
+    let find = |name: &str| {
+        let exchange = broker.exchange_named(vhost, name);
+        exchange.map(|exchange| exchange.id).ok_or_else(|| no_exchange(name, &vhost_name))
+    };
+    let destination = find(&destination)?;
+    let source = find(&source)?;
+    let binding = Binding {
+        destination: Destination::Exchange(destination),
+        key: method.routing_key,
+        arguments: method.arguments,
+    };
+    broker
+        .add_binding(source, binding)
+        .map_err(|invalid| precondition_failed(invalid.to_string()))?;
+    if !method.no_wait {
+        broker.reply(call, exchange::BindOk::default());
+    }
+    Ok(())
+}
+
+fn unbind(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &exchange::Unbind,
+) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let destination = strip_line_ends(&method.destination);
+    let source = strip_line_ends(&method.source);
+    refuse_default(&destination)?;
+    refuse_default(&source)?;
+    let find = |name: &str| broker.exchange_named(vhost, name).map(|exchange| exchange.id);
+    if let (Some(destination), Some(source)) = (find(&destination), find(&source)) {
+        let destination = Destination::Exchange(destination);
+        broker.remove_binding(source, destination, &method.routing_key, &method.arguments);
+    }
+    if !method.no_wait {
+        broker.reply(call, exchange::UnbindOk::default());
+    }
+    Ok(())
+}
