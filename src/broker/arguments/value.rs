@@ -110,7 +110,7 @@ fn float(field: &Field) -> Option<f64> {
 /// `<<"text">>`, or `<<1,2,255>>` if it is no printable text.
 fn binary(octets: &[u8]) -> String {
     match std::str::from_utf8(octets) {
-        Ok(text) if !text.chars().any(char::is_control) => {
+        Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
             let kind = if text.is_ascii() { "" } else { "/utf8" };
             format!("<<\"{}\"{kind}>>", text.replace('\\', "\\\\").replace('"', "\\\""))
         }
@@ -118,5 +118,23 @@ fn binary(octets: &[u8]) -> String {
             let numbers: Vec<String> = octets.iter().map(u8::to_string).collect();
             format!("<<{}>>", numbers.join(","))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_written_as_erlang_writes_them() {
+        let written = |octets: &[u8]| term(&Field::LongString(octets.to_vec()));
+        assert_eq!(written(b"some"), "<<\"some\">>");
+        assert_eq!(written(b"a \"quoted\" \\"), r#"<<"a \"quoted\" \\">>"#);
+        assert_eq!(written("käse".as_bytes()), "<<\"käse\"/utf8>>");
+        assert_eq!(written(&[1, 0xFF]), "<<1,255>>");
+        assert_eq!(written(b""), "<<>>");
+        assert_eq!(term(&Field::F64(10.0)), "10.0");
+        assert_eq!(term(&Field::Boolean(true)), "true");
+        assert_eq!(term(&Field::I8(-1)), "-1");
     }
 }
