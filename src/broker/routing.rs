@@ -49,7 +49,7 @@ impl Broker {
         }
         exchange.visited = self.routed;
         scratch.found.clear();
-        let headers = || PropertiesView::parse(message.properties()).ok()?.headers();
+        let headers = || PropertiesView::parse(message.properties()).ok()?.headers_table();
         if exchange.declared.name.is_empty() {
             let queue = std::str::from_utf8(message.routing_key()).unwrap_or_default();
             let queue = self.vhosts[vhost].queues.get(queue);

@@ -34,7 +34,7 @@ macro_rules! methods {
                         pub const ID: MethodId = MethodId { class: $class_id, method: $id };
 
                         #[allow(unused_variables, reason = "some methods have no arguments")]
-                        fn read(reader: &mut ArgumentReader<'_>) -> Result<Self, WireError> {
+                        pub(super) fn read(reader: &mut ArgumentReader<'_>) -> Result<Self, WireError> {
                             $(<$lead as Argument>::read(reader)?;)*
                             $(let $field = <$type as Argument>::read(reader)?;)*
                             $(<$trail as Argument>::read(reader)?;)*
@@ -42,20 +42,20 @@ macro_rules! methods {
                         }
 
                         #[allow(unused_variables, reason = "some methods have no arguments")]
-                        fn write(&self, writer: &mut ArgumentWriter<'_>) {
+                        pub(super) fn write(&self, writer: &mut ArgumentWriter<'_>) {
                             $(<$lead>::default().write(writer);)*
                             $(self.$field.write(writer);)*
                             $(<$trail>::default().write(writer);)*
                         }
 
                         #[allow(unused_variables, reason = "some methods have no arguments")]
-                        fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                             $(text::show_argument(f, stringify!($field), &self.$field)?;)*
                             Ok(())
                         }
 
                         #[allow(unused_mut, reason = "some methods have no arguments")]
-                        fn parse(scanner: &mut Scanner<'_>) -> Result<Self, TextError> {
+                        pub(super) fn parse(scanner: &mut Scanner<'_>) -> Result<Self, TextError> {
                             let mut method = Self::default();
                             while let Some(name) = scanner.argument_name()? {
                                 match name {

@@ -85,6 +85,18 @@ impl fmt::Debug for ShortString {
 pub struct ShortBytes(Vec<u8>);
 
 impl ShortBytes {
+    /// The octets, if they are few enough.
+    ///
+    /// # Errors
+    ///
+    /// With more than 255.
+    pub fn new(bytes: &[u8]) -> Result<Self, WireError> {
+        if bytes.len() > OCTETS_MAX {
+            return Err(WireError::syntax("a short string has at most 255 octets"));
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+
     /// The octets as far as they fit.
     pub fn clipped(bytes: &[u8]) -> Self {
         Self(bytes[..bytes.len().min(OCTETS_MAX)].to_vec())
