@@ -1,7 +1,7 @@
 //! A consumer: who gets a queue's messages, and how many at a time.
 
 use crate::ids::QueueId;
-use crate::wire::{ShortString, Table};
+use crate::wire::ShortString;
 
 /// Where a consumer is kept. A place may be given to another consumer later, so what outlives a
 /// turn also remembers the [`Consumer::number`].
@@ -30,8 +30,6 @@ pub struct Consumer {
     /// Whether it stands in its queue's line; one that could not take a message when its turn came
     /// has left the line until something makes room.
     pub in_line: bool,
-    /// The arguments it was declared with.
-    pub arguments: Table,
 }
 
 impl Consumer {

@@ -100,8 +100,7 @@ impl Broker {
 
     /// Gives the turn's confirms and replies their sync point. Says whether any waits for it.
     fn park(&mut self, point: SyncPoint, effects: &mut Effects) -> bool {
-        let promised =
-            self.options.fsync == FsyncPolicy::Always && point > self.durability.synced;
+        let promised = self.options.fsync == FsyncPolicy::Always && point > self.durability.synced;
         let mut waits = false;
         for place in std::mem::take(&mut self.turn.confirming) {
             let Some(channel) = self.channels.get_mut(place) else { continue };

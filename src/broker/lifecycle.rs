@@ -173,10 +173,7 @@ impl Broker {
 }
 
 /// A connection.close for a refusal.
-pub(super) fn connection_close(
-    exception: &Exception,
-    method: crate::wire::MethodId,
-) -> Method {
+pub(super) fn connection_close(exception: &Exception, method: crate::wire::MethodId) -> Method {
     let method = exception.method.unwrap_or(method);
     connection::Close {
         reply_code: exception.code.code(),

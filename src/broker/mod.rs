@@ -12,6 +12,7 @@
 //!
 //! Left out here: permissions, policies, time to live, dead letters, length limits, priorities.
 
+pub mod arguments;
 mod call;
 mod channel;
 mod command;
@@ -25,7 +26,6 @@ mod exception;
 pub mod exchange;
 mod fsync;
 mod lifecycle;
-mod arguments;
 mod methods;
 mod names;
 mod publish;

@@ -47,7 +47,11 @@ pub(super) fn publish(
     }
     let durable = broker.accept(call, publish);
     if let Mode::Confirm(confirms) = &mut broker.channels[call.channel].mode {
-        if durable { confirms.write() } else { confirms.settle() }
+        if durable {
+            confirms.write()
+        } else {
+            confirms.settle()
+        }
         broker.turn.confirming.push(call.channel);
     }
     Ok(())

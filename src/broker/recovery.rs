@@ -19,6 +19,7 @@ use crate::message::Message;
 use crate::store::{Entry, LogState, Outstanding, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
+use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
 use super::exchange::{Binding, Destination, ExchangeKind};
 use super::names::Names;
@@ -107,10 +108,8 @@ impl Broker {
             }
         }
         broker.recovering = false;
-        let (queues, messages) = (
-            broker.queues.len(),
-            broker.queues.values().map(Queue::ready).sum::<u64>(),
-        );
+        let (queues, messages) =
+            (broker.queues.len(), broker.queues.values().map(Queue::ready).sum::<u64>());
         info!("recovered {queues} durable queues with {messages} messages at {}", now.0);
         Ok(broker)
     }
@@ -182,9 +181,9 @@ impl Broker {
             Entry::Purge { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.purged_before = replay.purged_before.max(before);
-                    replay.found.retain(|ordinal, found| {
-                        *ordinal >= before || found.deliveries > 0
-                    });
+                    replay
+                        .found
+                        .retain(|ordinal, found| *ordinal >= before || found.deliveries > 0);
                 }
             }
         }
@@ -207,7 +206,7 @@ impl Broker {
         match method {
             Method::Queue(queue::Method::Declare(declare)) => {
                 replays.entry(id).or_default();
-                self.add_queue(id, replayed_queue(vhost, declare));
+                self.add_queue(id, replayed_queue(vhost, declare)?);
             }
             Method::Queue(queue::Method::Delete(_)) => {
                 replays.remove(&id);
@@ -385,15 +384,17 @@ fn take_again(queue: &mut Queue, replay: &Replay, budget: &mut Budget) -> Result
     Ok(())
 }
 
-fn replayed_queue(vhost: usize, declare: queue::Declare) -> Declaration {
-    Declaration {
+fn replayed_queue(vhost: usize, declare: queue::Declare) -> Result<Declaration, BrokerError> {
+    let arguments = QueueArguments::parse(&declare.arguments)
+        .map_err(|error| BrokerError::Definition(error.text(&declare.queue)))?;
+    Ok(Declaration {
         name: declare.queue,
         vhost,
         durable: declare.durable,
         exclusive: None,
         auto_delete: declare.auto_delete,
-        arguments: declare.arguments,
-    }
+        arguments,
+    })
 }
 
 fn replayed_exchange(
@@ -402,12 +403,9 @@ fn replayed_exchange(
 ) -> Result<ExchangeDeclaration, BrokerError> {
     let kind = ExchangeKind::named(&declare.kind)
         .ok_or_else(|| BrokerError::Definition(format!("exchange type '{}'", declare.kind)))?;
-    let alternate = match declare.arguments.get("alternate-exchange") {
-        Some(crate::wire::Field::LongString(name)) => {
-            Some(ShortString::clipped(&String::from_utf8_lossy(name)))
-        }
-        _ => None,
-    };
+    let alternate = ExchangeArguments::parse(&declare.arguments)
+        .map_err(|error| BrokerError::Definition(error.text(&declare.exchange)))?
+        .alternate_exchange;
     Ok(ExchangeDeclaration {
         name: declare.exchange,
         vhost,

@@ -52,11 +52,17 @@ impl Broker {
         let unacked = self.unacked_by_queue();
         let mut ids: Vec<_> = self.queues.keys().copied().collect();
         ids.sort_unstable();
-        let mut files = Vec::new();
-        for id in ids {
-            let Some(queue) = self.queues.get_mut(&id) else { continue };
+        for id in &ids {
+            let Some(queue) = self.queues.get(id) else { continue };
             if queue.declared.persists() {
-                snapshot_queue(&mut snapshot, queue, unacked.get(&id).map_or(&[], Vec::as_slice));
+                snapshot_queue(&mut snapshot, queue, unacked.get(id).map_or(&[], Vec::as_slice));
+            }
+        }
+        let mut files = Vec::new();
+        for id in &ids {
+            if let Some(queue) = self.queues.get_mut(id)
+                && queue.declared.persists()
+            {
                 files.extend(queue.log_files());
             }
         }

@@ -273,7 +273,7 @@ pub(super) fn queue_declare(declared: &Declaration) -> queue::Declare {
         exclusive: declared.exclusive.is_some(),
         auto_delete: declared.auto_delete,
         no_wait: false,
-        arguments: declared.arguments.clone(),
+        arguments: declared.arguments.table.clone(),
     }
 }
 

@@ -74,16 +74,6 @@ impl<T> Unacked<T> {
             .is_ok_and(|place| self.entries[place].1.is_some())
     }
 
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.live == 0
-    }
-
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.live
-    }
-
     /// All that waits, in the order of tags.
     pub fn into_entries(self) -> impl Iterator<Item = T> {
         self.entries.into_iter().filter_map(|(_, entry)| entry)
@@ -125,7 +115,7 @@ mod tests {
             taken.push(entry);
         }
         assert_eq!(taken, [1, 3, 4]);
-        assert_eq!(unacked.len(), 1);
+        assert_eq!(unacked.live, 1);
     }
 
     #[test]
@@ -135,7 +125,7 @@ mod tests {
             unacked.push(DeliveryTag(tag), tag);
             unacked.take(DeliveryTag(tag));
         }
-        assert_eq!(unacked.len(), 1);
+        assert_eq!(unacked.live, 1);
         assert!(unacked.entries.len() <= 2 + 64 + 2);
     }
 

@@ -52,7 +52,7 @@ pub enum Field {
     /// `S`: text or any other octets
     LongString(Vec<u8>),
     /// `A`
-    Array(Vec<Field>),
+    Array(Vec<Self>),
     /// `T`: seconds since the Unix epoch
     Timestamp(u64),
     /// `F`

@@ -5,7 +5,7 @@ use crate::ids::DeliveryTag;
 use crate::wire::{ReplyCode, basic};
 
 use super::super::Broker;
-use super::super::arguments::{ConsumerArguments, Subject};
+use super::super::arguments::ConsumerArguments;
 use super::super::call::Call;
 use super::super::channel::{Delivered, Mode};
 use super::super::consumer::Consumer;
@@ -77,11 +77,12 @@ fn consume(
 ) -> Result<(), Exception> {
     let queue = usable(broker, call, &method.queue)?;
     let vhost = &broker.vhosts[queue.declared.vhost].name;
-    let subject = Subject { kind: "queue", name: queue.name(), vhost };
-    ConsumerArguments::parse(&subject, &method.arguments)?;
+    ConsumerArguments::parse(&method.arguments).map_err(|error| {
+        let subject = format!("queue '{}' in vhost '{vhost}'", queue.name());
+        precondition_failed(error.text(subject))
+    })?;
     let taken = queue.exclusively_consumed || (method.exclusive && !queue.consumers.is_empty());
-    let in_use =
-        format!("queue '{}' in vhost '{vhost}' in exclusive use", queue.name());
+    let in_use = format!("queue '{}' in vhost '{vhost}' in exclusive use", queue.name());
     let id = queue.id;
     let channel = &broker.channels[call.channel];
     if channel.consumers.contains_key(&method.consumer_tag) {
@@ -113,7 +114,6 @@ fn consume(
         prefetch,
         unacked: 0,
         in_line: false,
-        arguments: method.arguments,
     });
     Ok(())
 }

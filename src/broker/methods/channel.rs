@@ -77,19 +77,13 @@ fn close(broker: &mut Broker, call: &mut Call<'_>) {
 }
 
 /// The answer to channel.close on a channel that the broker is closing itself.
-pub(in super::super) fn while_closing(
-    broker: &mut Broker,
-    call: &mut Call<'_>,
-    method: &Method,
-) {
+pub(in super::super) fn while_closing(broker: &mut Broker, call: &mut Call<'_>, method: &Method) {
     let Channel { number, state, .. } = broker.channels[call.channel];
     if state == ChannelState::Finishing {
         return;
     }
     let answer = match method {
-        Method::Channel(channel::Method::Close(_)) => {
-            Some(channel::CloseOk::default().into())
-        }
+        Method::Channel(channel::Method::Close(_)) => Some(channel::CloseOk::default().into()),
         Method::Channel(channel::Method::CloseOk(_)) => None,
         _ => return,
     };

@@ -15,18 +15,15 @@ pub(in super::super) fn handle(
     effects: &mut Effects,
 ) -> Result<(), Exception> {
     let id = broker.connections[place].id;
-    let mut answer =
-        |answer: Method| effects.send(id, Output::Method(ChannelNumber(0), answer));
+    let mut answer = |answer: Method| effects.send(id, Output::Method(ChannelNumber(0), answer));
     match method {
         Method::Connection(connection::Method::Close(_)) => {
             // Exclusive queues are gone before close-ok: clients rely on it.
             broker.connections[place].closing = true;
             broker.flush_deliveries(effects);
             broker.release_connection(place, effects);
-            effects.send(
-                id,
-                Output::Method(ChannelNumber(0), connection::CloseOk::default().into()),
-            );
+            effects
+                .send(id, Output::Method(ChannelNumber(0), connection::CloseOk::default().into()));
             Ok(())
         }
         Method::Connection(connection::Method::CloseOk(_)) => Ok(()),

@@ -1,9 +1,9 @@
 //! Class exchange: declare, delete, and RabbitMQ's bind and unbind of one exchange to another.
 
-use crate::wire::{Field, ShortString, exchange};
+use crate::wire::exchange;
 
 use super::super::Broker;
-use super::super::arguments::{Subject, difference};
+use super::super::arguments::{Difference, ExchangeArguments, first_difference};
 use super::super::call::Call;
 use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
 use super::super::exchange::{Binding, Destination, ExchangeKind};
@@ -49,7 +49,10 @@ fn declare(
             precondition_failed(format!("unknown exchange type '{}'", method.kind))
         })?;
         refuse_default(&name)?;
-        let alternate = alternate(&method, &name, &vhost_name)?;
+        let subject = format!("exchange '{name}' in vhost '{vhost_name}'");
+        let alternate = ExchangeArguments::parse(&method.arguments)
+            .map_err(|error| precondition_failed(error.text(&subject)))?
+            .alternate_exchange;
         let declared = ExchangeDeclaration {
             name: name.clone(),
             vhost,
@@ -61,7 +64,7 @@ fn declare(
             alternate,
         };
         if let Some(current) = broker.exchange_named(vhost, &name) {
-            assert_equivalent(current, &declared, &vhost_name)?;
+            assert_equivalent(current, &declared, &subject)?;
         } else if name.starts_with("amq.") {
             return Err(access_refused(format!(
                 "exchange name '{name}' contains reserved prefix 'amq.*'"
@@ -76,40 +79,23 @@ fn declare(
     Ok(())
 }
 
-/// The argument alternate-exchange, which must be a string.
-fn alternate(
-    method: &exchange::Declare,
-    name: &str,
-    vhost: &str,
-) -> Result<Option<ShortString>, Exception> {
-    match method.arguments.get("alternate-exchange") {
-        None => Ok(None),
-        Some(Field::LongString(bytes)) => std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| ShortString::new(text).ok())
-            .map(Some)
-            .ok_or_else(|| precondition_failed("alternate-exchange is not an exchange's name")),
-        Some(other) => Err(precondition_failed(format!(
-            "invalid type '{}' for arg 'alternate-exchange' in exchange '{name}' in vhost \
-             '{vhost}'",
-            other.type_name()
-        ))),
-    }
-}
-
 /// Whether an exchange may be declared again like this: it must be what it is.
 fn assert_equivalent(
     current: &Exchange,
     declared: &ExchangeDeclaration,
-    vhost: &str,
+    subject: &str,
 ) -> Result<(), Exception> {
-    let subject = Subject { kind: "exchange", name: &declared.name, vhost };
     let current = &current.declared;
-    subject.same("type", &declared.kind.name(), &current.kind.name())?;
-    subject.same("durable", &declared.durable, &current.durable)?;
-    subject.same("auto_delete", &declared.auto_delete, &current.auto_delete)?;
-    subject.same("internal", &declared.internal, &current.internal)?;
-    difference(&subject, &current.arguments, &declared.arguments, &["alternate-exchange"])
+    let difference = Difference::of_property("type", &current.kind.name(), &declared.kind.name())
+        .or_else(|| Difference::of_property("durable", &current.durable, &declared.durable))
+        .or_else(|| {
+            Difference::of_property("auto_delete", &current.auto_delete, &declared.auto_delete)
+        })
+        .or_else(|| Difference::of_property("internal", &current.internal, &declared.internal))
+        .or_else(|| {
+            first_difference(&current.arguments, &declared.arguments, ["alternate-exchange"])
+        });
+    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
 }
 
 fn delete(

@@ -4,7 +4,7 @@ use crate::ids::QueueId;
 use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
-use super::super::arguments::{QUEUE_ARGUMENTS, QueueArguments, Subject, difference};
+use super::super::arguments::{Difference, QueueArguments};
 use super::super::call::Call;
 use super::super::exception::{
     Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
@@ -14,6 +14,19 @@ use super::super::queue::{Declaration, Queue};
 use super::super::vhost::strip_line_ends;
 use super::exchange::refuse_default;
 use super::unexpected;
+
+/// Arguments that are checked and kept, but that this version does not act on: an operator finds
+/// them in the log.
+const NOT_IN_FORCE: &[&str] = &[
+    "x-message-ttl",
+    "x-expires",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-dead-letter-exchange",
+    "x-max-priority",
+    "x-single-active-consumer",
+    "x-delivery-limit",
+];
 
 /// Handles a method of the class.
 pub(super) fn handle(
@@ -41,9 +54,8 @@ pub(super) fn usable<'a>(
     let name = name_or_last(broker, call, name)?;
     let connection = &broker.connections[call.connection];
     let vhost_name = &broker.vhosts[connection.vhost].name;
-    let queue = broker
-        .queue_named(connection.vhost, &name)
-        .ok_or_else(|| no_queue(&name, vhost_name))?;
+    let queue =
+        broker.queue_named(connection.vhost, &name).ok_or_else(|| no_queue(&name, vhost_name))?;
     if !queue.open_to(connection.id) {
         return Err(locked(&name, vhost_name));
     }
@@ -59,10 +71,9 @@ fn name_or_last(
     match (name.is_empty(), last.is_empty()) {
         (false, _) => Ok(strip_line_ends(name)),
         (true, false) => Ok(last.clone()),
-        (true, true) => Err(Exception::new(
-            crate::wire::ReplyCode::NotFound,
-            "no previously declared queue",
-        )),
+        (true, true) => {
+            Err(Exception::new(crate::wire::ReplyCode::NotFound, "no previously declared queue"))
+        }
     }
 }
 
@@ -104,20 +115,28 @@ fn declare_active(
         )));
     }
     let name = if asked.is_empty() { new_name(broker, vhost) } else { asked };
+    let subject = format!("queue '{name}' in vhost '{vhost_name}'");
+    let exclusive = method.exclusive.then_some(owner);
+    if let Some(current) = broker.queue_named(vhost, &name) {
+        if current.declared.exclusive != exclusive {
+            return Err(locked(&name, &vhost_name));
+        }
+        assert_equivalent(current, &method, &subject)?;
+        return Ok(name);
+    }
+    let arguments = QueueArguments::parse(&method.arguments)
+        .map_err(|error| precondition_failed(error.text(&subject)))?;
+    for argument in NOT_IN_FORCE.iter().filter(|name| arguments.table.get(name).is_some()) {
+        log::warn!("{subject}: {argument} is kept but not in force in this version");
+    }
     let declared = Declaration {
         name: name.clone(),
         vhost,
         durable: method.durable,
-        exclusive: method.exclusive.then_some(owner),
+        exclusive,
         auto_delete: method.auto_delete,
-        arguments: method.arguments,
+        arguments,
     };
-    let subject = Subject { kind: "queue", name: &name, vhost: &vhost_name };
-    if let Some(current) = broker.queue_named(vhost, &name) {
-        assert_equivalent(&subject, current, &declared)?;
-        return Ok(name);
-    }
-    QueueArguments::parse(&subject, &declared.arguments)?;
     let id = broker.next_queue.next();
     if declared.exclusive.is_some() {
         broker.connections[call.connection].exclusive_queues.push(id);
@@ -137,17 +156,17 @@ fn new_name(broker: &mut Broker, vhost: usize) -> ShortString {
 
 /// Whether a queue may be declared again like this: it must be what it is.
 fn assert_equivalent(
-    subject: &Subject<'_>,
     current: &Queue,
-    declared: &Declaration,
+    method: &queue::Declare,
+    subject: &str,
 ) -> Result<(), Exception> {
     let current = &current.declared;
-    if current.exclusive != declared.exclusive {
-        return Err(locked(subject.name, subject.vhost));
-    }
-    subject.same("durable", &declared.durable, &current.durable)?;
-    subject.same("auto_delete", &declared.auto_delete, &current.auto_delete)?;
-    difference(subject, &current.arguments, &declared.arguments, QUEUE_ARGUMENTS)
+    let difference = Difference::of_property("durable", &current.durable, &method.durable)
+        .or_else(|| {
+            Difference::of_property("auto_delete", &current.auto_delete, &method.auto_delete)
+        })
+        .or_else(|| current.arguments.difference(&method.arguments));
+    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
 }
 
 fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result<(), Exception> {
@@ -175,7 +194,11 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result
     Ok(())
 }
 
-fn unbind(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Unbind) -> Result<(), Exception> {
+fn unbind(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &queue::Unbind,
+) -> Result<(), Exception> {
     let name = name_or_last(broker, call, &method.queue)?;
     let source = strip_line_ends(&method.exchange);
     refuse_default(&source)?;
@@ -220,7 +243,11 @@ fn purge_ready(broker: &mut Broker, id: QueueId) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn delete(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Delete) -> Result<(), Exception> {
+fn delete(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &queue::Delete,
+) -> Result<(), Exception> {
     let name = name_or_last(broker, call, &method.queue)?;
     let connection = &broker.connections[call.connection];
     let vhost_name = &broker.vhosts[connection.vhost].name;

@@ -45,9 +45,7 @@ fn select(broker: &mut Broker, call: &mut Call<'_>) -> Result<(), Exception> {
 fn take(broker: &mut Broker, call: &Call<'_>) -> Result<Transaction, Exception> {
     match &mut broker.channels[call.channel].mode {
         Mode::Transaction(transaction) => Ok(std::mem::take(transaction)),
-        Mode::Plain | Mode::Confirm(_) => {
-            Err(precondition_failed("channel is not transactional"))
-        }
+        Mode::Plain | Mode::Confirm(_) => Err(precondition_failed("channel is not transactional")),
     }
 }
 

@@ -22,8 +22,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::ids::{ConnectionId, Ordinal, QueueId};
 use crate::store::QueueLog;
-use crate::wire::{ShortString, Table};
+use crate::wire::ShortString;
 
+use super::arguments::QueueArguments;
 use super::consumer::ConsumerKey;
 
 /// What a queue was declared as.
@@ -39,8 +40,8 @@ pub struct Declaration {
     pub exclusive: Option<ConnectionId>,
     /// Deleted when its last consumer goes.
     pub auto_delete: bool,
-    /// Arguments as declared.
-    pub arguments: Table,
+    /// Its arguments, as declared and as understood.
+    pub arguments: QueueArguments,
 }
 
 impl Declaration {
@@ -71,7 +72,6 @@ pub struct Queue {
     resident: VecDeque<Item>,
     returned: BTreeMap<Ordinal, Item>,
     log: QueueLog,
-    unacked: u64,
     resident_count: usize,
     resident_bytes: u64,
 }
@@ -91,7 +91,6 @@ impl Queue {
             resident: VecDeque::new(),
             returned: BTreeMap::new(),
             log,
-            unacked: 0,
             resident_count: 0,
             resident_bytes: 0,
         }

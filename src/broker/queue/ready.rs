@@ -93,8 +93,7 @@ impl Queue {
         }
     }
 
-    /// Takes the first ready message out; it counts as unacknowledged until it is settled or
-    /// requeued. A damaged record in the log is skipped (and reported by the store).
+    /// Takes the first ready message out, to be settled or requeued later. A damaged record in the log is skipped (and reported by the store).
     pub fn take(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
         while let Some((ordinal, _)) = self.returned.first_key_value() {
             if self.resident.front().is_some_and(|front| front.ordinal < *ordinal) {
@@ -103,19 +102,16 @@ impl Queue {
             if let Some((_, item)) = self.returned.pop_first()
                 && let Some(message) = self.message(&item)?
             {
-                self.unacked += 1;
                 return Ok(Some((item, message)));
             }
         }
         if let Some(item) = self.resident.pop_front() {
             if let Held::Resident(message) = &item.held {
                 let message = message.clone();
-                self.unacked += 1;
                 return Ok(Some((item, message)));
             }
         }
         let Some(stored) = self.log.take()? else { return Ok(None) };
-        self.unacked += 1;
         let item = Item {
             ordinal: stored.ordinal,
             held: Held::Logged(stored.location),
@@ -128,13 +124,11 @@ impl Queue {
 
     /// Lets go of a message that was taken: acknowledged, rejected or dropped.
     pub fn settle(&mut self, item: &Item, budget: &mut Budget) {
-        self.unacked = self.unacked.saturating_sub(1);
         self.forget(item, budget);
     }
 
     /// Puts a message that was taken back to its place.
     pub fn requeue(&mut self, item: Item) {
-        self.unacked = self.unacked.saturating_sub(1);
         self.returned.insert(item.ordinal, item);
     }
 
@@ -175,11 +169,6 @@ impl Queue {
         !(self.resident.is_empty() && self.returned.is_empty() && self.log.is_empty())
     }
 
-    /// How many messages wait for an acknowledgement.
-    pub fn unacked(&self) -> u64 {
-        self.unacked
-    }
-
     /// Writes what was appended to the log since the last call.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         self.log.flush()
@@ -216,9 +205,7 @@ impl Queue {
     fn message(&self, item: &Item) -> Result<Option<Message>, StoreError> {
         match &item.held {
             Held::Resident(message) => Ok(Some(message.clone())),
-            Held::Logged(location) => {
-                Ok(self.log.read(*location)?.map(|stored| stored.message))
-            }
+            Held::Logged(location) => Ok(self.log.read(*location)?.map(|stored| stored.message)),
         }
     }
 
@@ -230,12 +217,9 @@ impl Queue {
 
     fn forget(&mut self, item: &Item, budget: &mut Budget) {
         match &item.held {
-            Held::Resident(message) => release(
-                &mut self.resident_count,
-                &mut self.resident_bytes,
-                cost(message),
-                budget,
-            ),
+            Held::Resident(message) => {
+                release(&mut self.resident_count, &mut self.resident_bytes, cost(message), budget)
+            }
             Held::Logged(location) => self.log.release(*location),
         }
     }
