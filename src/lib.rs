@@ -24,6 +24,9 @@ pub mod broker;
 /// One client's conversation: handshake, frames, contents, heartbeats; no socket.
 pub mod connection;
 
+/// A small blocking client on the same codec, for tests and benches.
+pub mod client;
+
 /// What can be told from outside: flags, environment, limits.
 pub mod config;
 
