@@ -45,8 +45,9 @@ pub use exception::Exception;
 pub use fsync::FsyncPolicy;
 pub use recovery::BrokerError;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};

@@ -10,8 +10,9 @@
 //! others behind its log. Nothing is written before that, and replay gives the same result however
 //! often it is begun.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use log::{info, warn};
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
