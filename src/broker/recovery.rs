@@ -365,8 +365,7 @@ fn take_again(queue: &mut Queue, replay: &Replay, budget: &mut Budget) -> Result
     let delivered = replay.delivered.last_key_value().map(|(ordinal, _)| *ordinal);
     let purged = (replay.purged_before > Ordinal(0)).then(|| Ordinal(replay.purged_before.0 - 1));
     let Some(last) = delivered.max(replay.settled.last()).max(purged) else { return Ok(()) };
-    while queue.log_mut().head().is_some_and(|head| head <= last) {
-        let Some(stored) = queue.log_mut().take()? else { return Ok(()) };
+    while let Some(stored) = queue.log_mut().take()? {
         let deliveries = replay.delivered.get(&stored.ordinal).copied().unwrap_or(0);
         let purged = deliveries == 0 && stored.ordinal < replay.purged_before;
         if replay.settled.contains(stored.ordinal) || purged {
@@ -381,6 +380,9 @@ fn take_again(queue: &mut Queue, replay: &Replay, budget: &mut Budget) -> Result
             published: stored.published,
         };
         queue.restore(item, budget);
+        if stored.ordinal > last {
+            break; // the first that had not been taken: it is first again, as a returned one
+        }
     }
     Ok(())
 }
