@@ -55,6 +55,11 @@ id!(
     "q"
 );
 id!(
+    /// An exchange, for as long as the data directory lives; never used twice.
+    ExchangeId(u64),
+    "x"
+);
+id!(
     /// A moment in the journal: everything written before it is durable once it is synced.
     SyncPoint(u64),
     "s"

@@ -15,6 +15,9 @@ pub enum Command {
     Method(ChannelNumber, Method),
     /// A basic.publish with its whole content.
     Publish(ChannelNumber, Publish),
+    /// A basic.publish whose body of so many octets is longer than the broker takes; the
+    /// connection has thrown the octets away. Answered with channel.close (406).
+    Oversized(ChannelNumber, u64),
     /// So many octets of deliveries have been written to the socket since the last such command:
     /// room for new ones.
     Drained(u64),

@@ -1,0 +1,271 @@
+//! Arguments of declarations and consumers, parsed once at the door into typed options.
+//!
+//! ```text
+//!   Table --parse--> QueueArguments { message_ttl: Option<Duration>, .., table }
+//!           |                           options for the broker         for listings, snapshots
+//!           +-> ArgumentError           and redeclarations
+//! ```
+//!
+//! Arguments that nobody knows are kept and ignored, as RabbitMQ does. Which ones are known, what
+//! they may be and on which queue types they work is one table, in `known`. Texts are those of
+//! RabbitMQ, down to their Erlang terms: people search for them.
+
+mod difference;
+mod known;
+pub mod value;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::wire::{Field, ShortBytes, ShortString, Table};
+
+pub use self::difference::{Difference, first_difference};
+
+/// What a queue's `x-queue-type` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum QueueType {
+    /// An ordinary queue.
+    #[default]
+    Classic,
+    /// RabbitMQ's replicated queue.
+    Quorum,
+    /// RabbitMQ's append-only log.
+    Stream,
+}
+
+impl QueueType {
+    /// The type that `x-queue-type` calls `name`, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Classic, Self::Quorum, Self::Stream].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What `x-queue-type` calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// What happens when a queue is at its maximum length (`x-overflow`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Overflow {
+    /// The oldest messages are dropped or dead-lettered.
+    #[default]
+    DropHead,
+    /// New messages are refused: nacked where the publisher wants confirms.
+    RejectPublish,
+    /// As `RejectPublish`, and dead-lettered.
+    RejectPublishDlx,
+}
+
+/// The arguments of queue.declare. `None` is: not limited, not wanted.
+#[derive(Clone, Debug, Default)]
+pub struct QueueArguments {
+    /// All arguments as they came.
+    pub table: Table,
+    /// `x-queue-type`; classic if absent.
+    pub queue_type: QueueType,
+    /// `x-message-ttl`: how long a message may wait.
+    pub message_ttl: Option<Duration>,
+    /// `x-expires`: how long the queue may be unused; not zero.
+    pub expires: Option<Duration>,
+    /// `x-max-length`: the most ready messages.
+    pub max_length: Option<u64>,
+    /// `x-max-length-bytes`: the most octets of ready bodies.
+    pub max_length_bytes: Option<u64>,
+    /// `x-overflow`.
+    pub overflow: Overflow,
+    /// `x-dead-letter-exchange`: where dead messages are published to; empty is the default
+    /// exchange.
+    pub dead_letter_exchange: Option<ShortString>,
+    /// `x-dead-letter-routing-key`: with which key; `None` is the message's own. Never without an
+    /// exchange.
+    pub dead_letter_routing_key: Option<ShortBytes>,
+    /// `x-max-priority`: the highest priority; `None` (also for 0) is no priorities.
+    pub max_priority: Option<u8>,
+    /// `x-single-active-consumer`: one consumer at a time.
+    pub single_active_consumer: bool,
+}
+
+impl QueueArguments {
+    /// Checks and parses a queue's arguments.
+    ///
+    /// # Errors
+    /// A known argument of the wrong type, out of range, or for another type of queue.
+    pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
+        known::check(table)?;
+        let queue_type = text(table, "x-queue-type").and_then(QueueType::named);
+        let queue_type = queue_type.unwrap_or_default();
+        known::check_support(table, queue_type)?;
+        let arguments = Self {
+            table: table.clone(),
+            queue_type,
+            message_ttl: number(table, "x-message-ttl").map(Duration::from_millis),
+            expires: number(table, "x-expires").map(Duration::from_millis),
+            max_length: number(table, "x-max-length"),
+            max_length_bytes: number(table, "x-max-length-bytes"),
+            overflow: match text(table, "x-overflow") {
+                Some("reject-publish") => Overflow::RejectPublish,
+                Some("reject-publish-dlx") => Overflow::RejectPublishDlx,
+                _ => Overflow::DropHead,
+            },
+            dead_letter_exchange: exchange_name(table, "x-dead-letter-exchange")?,
+            dead_letter_routing_key: routing_key(table, "x-dead-letter-routing-key")?,
+            max_priority: number(table, "x-max-priority")
+                .and_then(|highest| u8::try_from(highest).ok())
+                .filter(|highest| *highest > 0),
+            single_active_consumer: boolean(table, "x-single-active-consumer"),
+        };
+        if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {
+            let reason = "routing_key_but_no_dlx_defined";
+            return Err(ArgumentError::value("x-dead-letter-routing-key", reason));
+        }
+        Ok(arguments)
+    }
+
+    /// The first known argument that a redeclaration gives differently. Arguments that are unknown,
+    /// or known for other types of queue, may differ.
+    #[must_use]
+    pub fn difference(&self, received: &Table) -> Option<Difference> {
+        first_difference(&self.table, received, known::supported(self.queue_type))
+    }
+}
+
+/// The arguments of exchange.declare.
+#[derive(Clone, Debug, Default)]
+pub struct ExchangeArguments {
+    /// All arguments as they came.
+    pub table: Table,
+    /// `alternate-exchange`: where messages go that no binding matches.
+    pub alternate_exchange: Option<ShortString>,
+}
+
+impl ExchangeArguments {
+    /// Checks and parses an exchange's arguments.
+    ///
+    /// # Errors
+    /// An `alternate-exchange` that is no name.
+    pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
+        let alternate_exchange = exchange_name(table, "alternate-exchange")?;
+        Ok(Self { table: table.clone(), alternate_exchange })
+    }
+
+    /// The first known argument that a redeclaration gives differently.
+    #[must_use]
+    pub fn difference(&self, received: &Table) -> Option<Difference> {
+        first_difference(&self.table, received, ["alternate-exchange"])
+    }
+}
+
+/// The arguments of basic.consume.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerArguments {
+    /// All arguments as they came.
+    pub table: Table,
+    /// `x-priority`: higher ones are served first; 0 if absent.
+    pub priority: i64,
+}
+
+impl ConsumerArguments {
+    /// Checks and parses a consumer's arguments.
+    ///
+    /// # Errors
+    /// An `x-priority` that is no integer.
+    pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
+        let priority = match table.get("x-priority") {
+            None => 0,
+            Some(field) => {
+                value::integer(field).ok_or_else(|| known::not_integer("x-priority", field))?
+            }
+        };
+        Ok(Self { table: table.clone(), priority })
+    }
+}
+
+/// An argument that cannot be accepted: 406 PRECONDITION_FAILED.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ArgumentError {
+    argument: &'static str,
+    problem: Problem,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Problem {
+    /// Something is wrong with its value, said as an Erlang term.
+    Value(String),
+    /// A name was expected, and this type came.
+    Type(&'static str),
+    /// It means something for other types of queue only.
+    Unsupported(QueueType),
+}
+
+impl ArgumentError {
+    fn value(argument: &'static str, reason: impl Into<String>) -> Self {
+        Self { argument, problem: Problem::Value(reason.into()) }
+    }
+
+    /// RabbitMQ's text for it; `subject` is as in `queue 'q' in vhost '/'`.
+    #[must_use]
+    pub fn text(&self, subject: impl fmt::Display) -> String {
+        let argument = self.argument;
+        match &self.problem {
+            Problem::Value(reason) => format!("invalid arg '{argument}' for {subject}: {reason}"),
+            Problem::Type(name) => {
+                format!("invalid type '{name}' for arg '{argument}' in {subject}")
+            }
+            Problem::Unsupported(queue_type) => {
+                let queue_type = queue_type.name();
+                format!(
+                    "invalid arg '{argument}' for {subject} of queue type rabbit_{queue_type}_queue"
+                )
+            }
+        }
+    }
+}
+
+/// A number that is not negative.
+fn number(table: &Table, argument: &str) -> Option<u64> {
+    table.get(argument).and_then(value::integer).and_then(|number| u64::try_from(number).ok())
+}
+
+fn boolean(table: &Table, argument: &str) -> bool {
+    matches!(table.get(argument), Some(Field::Boolean(true)))
+}
+
+fn text<'t>(table: &'t Table, argument: &str) -> Option<&'t str> {
+    match table.get(argument) {
+        Some(Field::LongString(octets)) => std::str::from_utf8(octets).ok(),
+        _ => None,
+    }
+}
+
+/// The name of an exchange that may or may not exist.
+fn exchange_name(
+    table: &Table,
+    argument: &'static str,
+) -> Result<Option<ShortString>, ArgumentError> {
+    let octets = match table.get(argument) {
+        None => return Ok(None),
+        Some(Field::LongString(octets)) => octets,
+        Some(other) => {
+            let problem = Problem::Type(value::type_name(other));
+            return Err(ArgumentError { argument, problem });
+        }
+    };
+    let name = std::str::from_utf8(octets).ok().and_then(|name| ShortString::new(name).ok());
+    name.map(Some).ok_or_else(|| ArgumentError::value(argument, "invalid_exchange_name"))
+}
+
+fn routing_key(table: &Table, argument: &'static str) -> Result<Option<ShortBytes>, ArgumentError> {
+    let Some(Field::LongString(octets)) = table.get(argument) else { return Ok(None) };
+    let key = ShortBytes::new(octets);
+    key.map(Some).map_err(|_| ArgumentError::value(argument, "invalid_routing_key"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! A channel: the broker's side of one conversation within a connection.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::ids::{ChannelNumber, ConnectionId, DeliveryTag, QueueId, SyncPoint};
+use crate::wire::ShortString;
+
+use super::confirms::Confirms;
+use super::consumer::ConsumerKey;
+use super::effect::Output;
+use super::queue::Item;
+use super::transaction::Transaction;
+use super::unacked::Unacked;
+
+/// A delivery that waits for an acknowledgement.
+#[derive(Debug)]
+pub struct Delivered {
+    /// The queue it came from, which may be gone.
+    pub queue: QueueId,
+    /// The message in that queue.
+    pub item: Item,
+    /// The consumer that got it, with its number; `None` after basic.get.
+    pub consumer: Option<(ConsumerKey, u64)>,
+}
+
+/// What a channel does with publishes and acknowledgements.
+#[derive(Debug, Default)]
+pub enum Mode {
+    /// They take effect at once and are not told.
+    #[default]
+    Plain,
+    /// Publishes are confirmed (confirm.select).
+    Confirm(Confirms),
+    /// They wait for tx.commit (tx.select).
+    Transaction(Transaction),
+}
+
+/// An output that waits for the disk, or behind one that does.
+#[derive(Debug)]
+pub struct Parked {
+    /// The point to wait for; `None` until the turn's point is known.
+    pub point: Option<SyncPoint>,
+    /// What to send then.
+    pub output: Output,
+}
+
+/// How a channel lives and ends.
+///
+/// ```text
+///   channel.open ──▶ Open ── refusal: channel.close sent ──▶ Closing ── close-ok received ──▶ gone
+///                     └─ channel.close received ──▶ Finishing ── parked replies, close-ok sent ──▶ gone
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelState {
+    /// In use.
+    Open,
+    /// The broker has sent channel.close and ignores all but the answer.
+    Closing,
+    /// The client has closed it; close-ok waits behind replies that wait for the disk.
+    Finishing,
+}
+
+/// The broker's side of a channel.
+#[derive(Debug)]
+pub struct Channel {
+    /// Its connection.
+    pub connection_id: ConnectionId,
+    /// The place of its connection.
+    pub connection: usize,
+    /// Its number there.
+    pub number: ChannelNumber,
+    /// Whether it is open.
+    pub state: ChannelState,
+    /// What publishes and acknowledgements do.
+    pub mode: Mode,
+    /// Its consumers by tag.
+    pub consumers: BTreeMap<ShortString, ConsumerKey>,
+    /// Deliveries that wait for an acknowledgement.
+    pub unacked: Unacked<Delivered>,
+    /// The tag of the next delivery.
+    pub next_tag: DeliveryTag,
+    /// The prefetch of consumers that come from now on (basic.qos global=false); 0 is no limit.
+    pub consumer_prefetch: u16,
+    /// The prefetch of all consumers together (basic.qos global=true); 0 is no limit.
+    pub channel_prefetch: u16,
+    /// Unacknowledged deliveries to consumers: those of basic.get do not count here.
+    pub in_flight: u32,
+    /// The queue that an empty queue name stands for.
+    pub last_queue: ShortString,
+    /// Whether the client takes deliveries (channel.flow).
+    pub flow: bool,
+    /// Replies that wait for the disk, and all replies after them.
+    pub parked: VecDeque<Parked>,
+}
+
+impl Channel {
+    /// A channel that was just opened.
+    pub fn new(connection_id: ConnectionId, connection: usize, number: ChannelNumber) -> Self {
+        Self {
+            connection_id,
+            connection,
+            number,
+            state: ChannelState::Open,
+            mode: Mode::Plain,
+            consumers: BTreeMap::new(),
+            unacked: Unacked::default(),
+            next_tag: DeliveryTag(1),
+            consumer_prefetch: 0,
+            channel_prefetch: 0,
+            in_flight: 0,
+            last_queue: ShortString::default(),
+            flow: true,
+            parked: VecDeque::new(),
+        }
+    }
+
+    /// Whether a delivery to one of its consumers may be sent now, as far as the channel goes.
+    /// While a reply is parked nothing overtakes it.
+    pub fn has_room(&self) -> bool {
+        self.flow
+            && self.state == ChannelState::Open
+            && self.parked.is_empty()
+            && (self.channel_prefetch == 0 || self.in_flight < u32::from(self.channel_prefetch))
+    }
+
+    /// The tag of a delivery that is being sent.
+    pub fn take_tag(&mut self) -> DeliveryTag {
+        let tag = self.next_tag;
+        self.next_tag = tag.next();
+        tag
+    }
+}

@@ -1,0 +1,31 @@
+//! A connection as the broker knows it: who it is, which channels it has, how much it can take.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{ChannelNumber, ConnectionId, QueueId};
+use crate::wire::ShortString;
+
+/// The state of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its number.
+    pub id: ConnectionId,
+    /// The place of its vhost.
+    pub vhost: usize,
+    /// The user who logged in.
+    pub user: ShortString,
+    /// The peer's address, for people.
+    pub peer: String,
+    /// The most channels at a time; 0 is no limit.
+    pub channel_max: u16,
+    /// Whether the client wants to hear that a consumer was cancelled by the broker.
+    pub consumer_cancel_notify: bool,
+    /// The places of its channels.
+    pub channels: BTreeMap<ChannelNumber, usize>,
+    /// Queues that end with it.
+    pub exclusive_queues: Vec<QueueId>,
+    /// Octets of deliveries sent to its outbox and not yet written to its socket.
+    pub outbox_bytes: u64,
+    /// connection.close was sent or answered: nothing is sent any more.
+    pub closing: bool,
+}

@@ -1,0 +1,140 @@
+//! The headers exchange: the binding's arguments are conditions on the message's headers
+//! (AMQP 0-9-1, section 3.1.3.4).
+//!
+//! ```text
+//!   x-match       the message must have              looks at arguments named x-..
+//!   all (or none) every header, with that value      no
+//!   any           at least one of the headers        no
+//!   all-with-x    as all                             yes
+//!   any-with-x    as any                             yes
+//! ```
+//!
+//! An argument without value (void) asks for the header's presence only. Without arguments, `all`
+//! matches every message and `any` none.
+//!
+//! Left out: an index by value. A message is compared with each different set of conditions, once
+//! however many destinations share it.
+
+use std::collections::BTreeMap;
+
+use super::destinations::Destinations;
+use super::{Destination, EncodedArguments, InvalidBinding};
+use crate::broker::arguments::value;
+use crate::wire::{Field, ShortString, Table};
+
+/// Destinations by conditions. Bindings with the same arguments share an entry.
+#[derive(Debug, Default)]
+pub(super) struct Headers {
+    entries: BTreeMap<EncodedArguments, (Conditions, Destinations)>,
+}
+
+impl Headers {
+    /// Adds a destination under the conditions that the arguments make.
+    pub(super) fn add(
+        &mut self,
+        encoded: &EncodedArguments,
+        arguments: &Table,
+        destination: Destination,
+    ) -> Result<(), InvalidBinding> {
+        if let Some((_, destinations)) = self.entries.get_mut(encoded) {
+            destinations.add(destination);
+            return Ok(());
+        }
+        let conditions = Conditions::parse(arguments)?;
+        let mut destinations = Destinations::default();
+        destinations.add(destination);
+        self.entries.insert(encoded.clone(), (conditions, destinations));
+        Ok(())
+    }
+
+    /// Undoes one `add`.
+    pub(super) fn remove(&mut self, encoded: &EncodedArguments, destination: Destination) {
+        let Some((_, destinations)) = self.entries.get_mut(encoded) else { return };
+        destinations.remove(destination);
+        if destinations.is_empty() {
+            self.entries.remove(encoded);
+        }
+    }
+
+    /// Pushes the destinations whose conditions these headers meet.
+    pub(super) fn route(&self, headers: &Table, found: &mut Vec<Destination>) {
+        let headers: BTreeMap<&str, &Field> =
+            headers.iter().map(|(name, field)| (&**name, field)).collect();
+        for (conditions, destinations) in self.entries.values() {
+            if conditions.met_by(&headers) {
+                destinations.push_all(found);
+            }
+        }
+    }
+}
+
+/// What a binding's arguments ask of a message's headers.
+#[derive(Debug)]
+struct Conditions {
+    quantity: Quantity,
+    wanted: Vec<(ShortString, Field)>,
+}
+
+/// How many of the conditions must be met.
+#[derive(Clone, Copy, Debug)]
+enum Quantity {
+    All,
+    Any,
+}
+
+impl Conditions {
+    fn parse(arguments: &Table) -> Result<Self, InvalidBinding> {
+        let (quantity, with_x) = match arguments.get(X_MATCH) {
+            None => (Quantity::All, false),
+            Some(Field::LongString(text)) => match text.as_slice() {
+                b"all" => (Quantity::All, false),
+                b"any" => (Quantity::Any, false),
+                b"all-with-x" => (Quantity::All, true),
+                b"any-with-x" => (Quantity::Any, true),
+                other => return Err(invalid_value(other)),
+            },
+            Some(other) => return Err(invalid_type(other)),
+        };
+        let wanted = arguments
+            .iter()
+            .filter(|(name, _)| is_condition(name, with_x))
+            .map(|(name, field)| (name.clone(), field.clone()))
+            .collect();
+        Ok(Self { quantity, wanted })
+    }
+
+    fn met_by(&self, headers: &BTreeMap<&str, &Field>) -> bool {
+        let mut met = self.wanted.iter().map(|(name, wanted)| match headers.get(&**name) {
+            None => false,
+            Some(_) if matches!(wanted, Field::Void) => true,
+            Some(header) => value::same(wanted, header),
+        });
+        match self.quantity {
+            Quantity::All => met.all(|met| met),
+            Quantity::Any => met.any(|met| met),
+        }
+    }
+}
+
+/// Whether an argument with this name counts.
+fn is_condition(name: &str, with_x: bool) -> bool {
+    name != X_MATCH && (with_x || !name.starts_with("x-"))
+}
+
+fn invalid_value(value: &[u8]) -> InvalidBinding {
+    InvalidBinding(format!(
+        "Invalid x-match field value {}; expected all, any, all-with-x, or any-with-x",
+        value::term(&Field::LongString(value.to_vec()))
+    ))
+}
+
+fn invalid_type(field: &Field) -> InvalidBinding {
+    InvalidBinding(format!(
+        "Invalid x-match field type {} (value {}); expected longstr",
+        value::type_name(field),
+        value::term(field)
+    ))
+}
+
+/// The argument that says how many of the others must be met.
+const X_MATCH: &str = "x-match";

@@ -1,0 +1,288 @@
+//! Exchanges: which destinations a message reaches, by routing key and headers.
+//!
+//! ```text
+//!            Bindings
+//!              listing   every binding once, in the order (destination, key, arguments):
+//!              |         equality of bindings, listings, removal of a destination
+//!   bind ----> |
+//!              router    the same bindings arranged for routing, one of
+//!                          direct   key                    -> destinations
+//!                          fanout                             destinations
+//!                          topic    trie over the words    -> destinations
+//!                          headers  conditions             -> destinations
+//! ```
+//!
+//! An exchange here is its bindings and nothing else: no name, no permissions, no alternate
+//! exchange. Names of queues and exchanges are resolved by the caller, who also follows bindings
+//! that lead to further exchanges.
+//!
+//! Nothing here reads a clock or does IO, and no order depends on a hash: the same binds, unbinds
+//! and messages give the same destinations in the same order.
+//!
+//! Left out: the exchange types of plugins (`x-consistent-hash`, `x-delayed-message`, ..).
+
+mod destinations;
+mod direct;
+mod fanout;
+mod headers;
+mod topic;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use thiserror::Error;
+
+use crate::ids::{ExchangeId, QueueId};
+use crate::wire::{Field, ShortString, Table};
+
+use self::direct::Direct;
+use self::fanout::Fanout;
+use self::headers::Headers;
+use self::topic::Topic;
+
+/// Where a binding leads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Destination {
+    /// A queue.
+    Queue(QueueId),
+    /// Another exchange, which routes the message further (RabbitMQ's exchange.bind).
+    Exchange(ExchangeId),
+}
+
+/// How an exchange chooses among its bindings (AMQP 0-9-1, section 3.1.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExchangeKind {
+    /// The routing key equals the binding key.
+    Direct,
+    /// Every binding.
+    Fanout,
+    /// The binding key is a pattern for the routing key.
+    Topic,
+    /// The binding's arguments are conditions on the message's headers.
+    Headers,
+}
+
+impl ExchangeKind {
+    /// The kind that exchange.declare calls `name`, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Direct, Self::Fanout, Self::Topic, Self::Headers]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
+    /// What exchange.declare calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+/// What queue.bind and exchange.bind ask for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Binding {
+    /// Where messages shall go.
+    pub destination: Destination,
+    /// The binding key; fanout and headers exchanges do not look at it.
+    pub key: ShortString,
+    /// The arguments; only headers exchanges look at them.
+    pub arguments: Table,
+}
+
+/// Why a binding was refused: the text of a 406 PRECONDITION_FAILED.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{0}")]
+pub struct InvalidBinding(String);
+
+/// The bindings of one exchange.
+///
+/// Two bindings are the same if destination, key and arguments are: the arguments' order does not
+/// matter, their types do (RabbitMQ compares so too).
+#[derive(Debug)]
+pub struct Bindings {
+    listing: BTreeMap<Identity, Binding>,
+    router: Router,
+}
+
+impl Bindings {
+    /// No bindings yet, for an exchange of this kind.
+    #[must_use]
+    pub fn new(kind: ExchangeKind) -> Self {
+        let router = match kind {
+            ExchangeKind::Direct => Router::Direct(Direct::default()),
+            ExchangeKind::Fanout => Router::Fanout(Fanout::default()),
+            ExchangeKind::Topic => Router::Topic(Topic::default()),
+            ExchangeKind::Headers => Router::Headers(Headers::default()),
+        };
+        Self { listing: BTreeMap::new(), router }
+    }
+
+    /// Adds a binding; `false` if it was there already, which is no error.
+    ///
+    /// # Errors
+    /// If the exchange cannot work with the binding's arguments: an unknown `x-match` of a headers
+    /// exchange.
+    pub fn bind(&mut self, mut binding: Binding) -> Result<bool, InvalidBinding> {
+        binding.arguments = sorted(&binding.arguments);
+        let identity = Identity::of(&binding);
+        match self.listing.entry(identity) {
+            Entry::Occupied(_) => Ok(false),
+            Entry::Vacant(vacancy) => {
+                self.router.add(&vacancy.key().arguments, &binding)?;
+                vacancy.insert(binding);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Removes a binding; `false` if there was none, which is no error.
+    pub fn unbind(&mut self, destination: Destination, key: &str, arguments: &Table) -> bool {
+        let Ok(key) = ShortString::new(key) else { return false };
+        let binding = Binding { destination, key, arguments: sorted(arguments) };
+        self.remove(&Identity::of(&binding)).is_some()
+    }
+
+    /// Removes all bindings to a queue or exchange that is no more, and returns them in order.
+    /// Costs by the number of these, not of all bindings.
+    pub fn remove_destination(&mut self, destination: Destination) -> Vec<Binding> {
+        let theirs: Vec<Identity> = self
+            .listing
+            .range(Identity::first(destination)..)
+            .map(|(identity, _)| identity)
+            .take_while(|identity| identity.destination == destination)
+            .cloned()
+            .collect();
+        theirs.iter().filter_map(|identity| self.remove(identity)).collect()
+    }
+
+    /// Pushes the destinations of a message with this routing key.
+    ///
+    /// A destination may be pushed more than once where several bindings of a topic or headers
+    /// exchange lead to it. `headers` is called by a headers exchange only, and only if it has
+    /// bindings; the other kinds allocate nothing (a topic exchange does if a pattern has several
+    /// `#`).
+    pub fn route(
+        &self,
+        key: &[u8],
+        headers: &dyn Fn() -> Option<Table>,
+        found: &mut Vec<Destination>,
+    ) {
+        match &self.router {
+            Router::Direct(direct) => direct.route(key, found),
+            Router::Fanout(fanout) => fanout.route(found),
+            Router::Topic(topic) => topic.route(key, found),
+            Router::Headers(_) if self.is_empty() => {}
+            Router::Headers(conditions) => {
+                conditions.route(&headers().unwrap_or_default(), found);
+            }
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.listing.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.listing.len()
+    }
+
+    /// All of them, ordered by destination (queues first, by number), key and arguments. The
+    /// arguments of each are sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Binding> {
+        self.listing.values()
+    }
+
+    fn remove(&mut self, identity: &Identity) -> Option<Binding> {
+        let binding = self.listing.remove(identity)?;
+        self.router.remove(&identity.arguments, &binding);
+        Some(binding)
+    }
+}
+
+/// What makes a binding different from another, in the order of listings.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Identity {
+    destination: Destination,
+    key: ShortString,
+    /// The sorted arguments, encoded: comparable without exception, unlike floating point fields.
+    arguments: EncodedArguments,
+}
+
+impl Identity {
+    /// The identity of a binding whose arguments are sorted.
+    fn of(binding: &Binding) -> Self {
+        let mut arguments = Vec::new();
+        if !binding.arguments.is_empty() {
+            binding.arguments.encode(&mut arguments);
+        }
+        Self {
+            destination: binding.destination,
+            key: binding.key.clone(),
+            arguments: EncodedArguments(arguments.into_boxed_slice()),
+        }
+    }
+
+    /// The least identity of those with this destination.
+    fn first(destination: Destination) -> Self {
+        Self {
+            destination,
+            key: ShortString::default(),
+            arguments: EncodedArguments(Box::default()),
+        }
+    }
+}
+
+/// A binding's arguments as they would be on the wire, sorted by name; no octets if there are none.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct EncodedArguments(Box<[u8]>);
+
+/// The bindings as each kind of exchange wants them. Adding the same destination twice in one place
+/// (bindings that differ only in what the kind does not look at) needs removing it twice.
+#[derive(Debug)]
+enum Router {
+    Direct(Direct),
+    Fanout(Fanout),
+    Topic(Topic),
+    Headers(Headers),
+}
+
+impl Router {
+    fn add(&mut self, encoded: &EncodedArguments, new: &Binding) -> Result<(), InvalidBinding> {
+        match self {
+            Self::Direct(direct) => direct.add(&new.key, new.destination),
+            Self::Fanout(fanout) => fanout.add(new.destination),
+            Self::Topic(topic) => topic.add(&new.key, new.destination),
+            Self::Headers(headers) => headers.add(encoded, &new.arguments, new.destination)?,
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, encoded: &EncodedArguments, old: &Binding) {
+        match self {
+            Self::Direct(direct) => direct.remove(&old.key, old.destination),
+            Self::Fanout(fanout) => fanout.remove(old.destination),
+            Self::Topic(topic) => topic.remove(&old.key, old.destination),
+            Self::Headers(headers) => headers.remove(encoded, old.destination),
+        }
+    }
+}
+
+/// The same fields in the order of their names; fields of the same name stay in their order.
+fn sorted(arguments: &Table) -> Table {
+    let mut fields: Vec<(ShortString, Field)> =
+        arguments.iter().map(|(name, field)| (name.clone(), field.clone())).collect();
+    fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+    fields.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Beginnings and ends: of connections, channels, consumers and queues.
+//!
+//! Every end goes through here, whoever caused it, so that nothing is forgotten: deliveries go back
+//! to their queues, exclusive queues end with their connection, auto-delete ones with their last
+//! consumer.
+
+use log::{debug, info};
+
+use crate::ids::{ChannelNumber, ConnectionId, QueueId};
+use crate::wire::{Field, Method, ReplyCode, ShortString, Table, basic, connection};
+
+use super::Broker;
+use super::channel::{ChannelState, Mode};
+use super::command::OpenConnection;
+use super::connections::Connection;
+use super::consumer::{Consumer, ConsumerKey};
+use super::effect::{Effects, Output};
+use super::exception::{Exception, not_allowed};
+
+impl Broker {
+    /// Lets a client that has logged in into its vhost.
+    pub(super) fn open_connection(
+        &mut self,
+        id: ConnectionId,
+        open: OpenConnection,
+        effects: &mut Effects,
+    ) {
+        let name = &open.virtual_host;
+        let Some(vhost) = self.vhosts.iter().position(|vhost| vhost.name == *name) else {
+            let refusal = not_allowed(format!("vhost {name} not found"));
+            info!("{id} {} refused: {}", open.peer, refusal.text);
+            let close = connection_close(&refusal, connection::Open::ID);
+            effects.send(id, Output::Method(ChannelNumber(0), close));
+            return;
+        };
+        info!("{id} {} opened vhost '{name}' as user '{}'", open.peer, open.user);
+        let place = self.connections.insert(Connection {
+            id,
+            vhost,
+            user: open.user,
+            peer: open.peer,
+            channel_max: open.channel_max,
+            consumer_cancel_notify: capability(&open.client_properties, "consumer_cancel_notify"),
+            channels: Default::default(),
+            exclusive_queues: Vec::new(),
+            outbox_bytes: 0,
+            closing: false,
+        });
+        self.connection_places.insert(id, place);
+        effects.send(id, Output::Method(ChannelNumber(0), connection::OpenOk::default().into()));
+    }
+
+    /// Ends what a connection had: channels, then exclusive queues.
+    pub(super) fn release_connection(&mut self, place: usize, effects: &mut Effects) {
+        let channels = std::mem::take(&mut self.connections[place].channels);
+        for channel in channels.into_values() {
+            self.release_channel(channel, effects);
+        }
+        for queue in std::mem::take(&mut self.connections[place].exclusive_queues) {
+            self.delete_queue(queue, effects);
+        }
+    }
+
+    /// A connection is no more: its last command.
+    pub(super) fn forget_connection(&mut self, id: ConnectionId, effects: &mut Effects) {
+        let Some(place) = self.connection_places.remove(&id) else { return };
+        self.release_connection(place, effects);
+        let connection = self.connections.remove(place);
+        debug!("{id} {} gone", connection.peer);
+    }
+
+    /// Ends what a channel had: its consumers, then its unacknowledged deliveries, which go back to
+    /// their queues. The channel's number must be out of its connection already.
+    pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
+        self.clear_channel(place, effects);
+        self.channels.remove(place);
+    }
+
+    /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
+    pub(super) fn clear_channel(&mut self, place: usize, effects: &mut Effects) {
+        let consumers = std::mem::take(&mut self.channels[place].consumers);
+        // Deliveries first: a queue that ends with its last consumer takes them along.
+        let transaction = std::mem::take(&mut self.channels[place].mode);
+        if let Mode::Transaction(transaction) = transaction {
+            for (_, delivered, _) in transaction.settlements {
+                self.requeue(place, delivered);
+            }
+        }
+        let unacked = std::mem::take(&mut self.channels[place].unacked);
+        for delivered in unacked.into_entries() {
+            self.requeue(place, delivered);
+        }
+        for key in consumers.into_values() {
+            self.remove_consumer(key, effects);
+        }
+    }
+
+    /// Adds a consumer to a queue.
+    pub(super) fn add_consumer(&mut self, mut consumer: Consumer) {
+        self.next_consumer += 1;
+        consumer.number = self.next_consumer;
+        let (queue, channel, tag) = (consumer.queue, consumer.channel, consumer.tag.clone());
+        let exclusive = consumer.exclusive;
+        let key = ConsumerKey(self.consumers.insert(consumer));
+        self.channels[channel].consumers.insert(tag, key);
+        if let Some(queue) = self.queues.get_mut(&queue) {
+            queue.consumers.push(key);
+            queue.exclusively_consumed = exclusive;
+        }
+        self.rouse(key);
+    }
+
+    /// Takes a consumer off its queue, which ends if it is auto-delete and this was the last one.
+    /// The consumer must be out of its channel's list already.
+    pub(super) fn remove_consumer(&mut self, key: ConsumerKey, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        let Some(queue) = self.queues.get_mut(&consumer.queue) else { return };
+        queue.consumers.retain(|other| *other != key);
+        queue.line.retain(|other| *other != key);
+        queue.exclusively_consumed = false;
+        if queue.consumers.is_empty() && queue.declared.auto_delete {
+            self.delete_queue(consumer.queue, effects);
+        }
+    }
+
+    /// Deletes a queue: its consumers are cancelled and told so. Returns how many messages were
+    /// ready.
+    pub(super) fn delete_queue(&mut self, id: QueueId, effects: &mut Effects) -> u64 {
+        let Some(queue) = self.queues.get_mut(&id) else { return 0 };
+        let consumers = std::mem::take(&mut queue.consumers);
+        queue.line.clear();
+        let owner = queue.declared.exclusive;
+        self.flush_deliveries(effects);
+        for key in consumers {
+            self.cancel_for_client(key, effects);
+        }
+        if let Some(place) = owner.and_then(|owner| self.connection_places.get(&owner)) {
+            self.connections[*place].exclusive_queues.retain(|queue| *queue != id);
+        }
+        self.remove_queue(id)
+    }
+
+    /// Removes a consumer whose queue is going, and tells its client if it wants to know.
+    fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        let Some(channel) = self.channels.get_mut(consumer.channel) else { return };
+        channel.consumers.remove(&consumer.tag);
+        if self.connections[channel.connection].consumer_cancel_notify
+            && channel.state == ChannelState::Open
+        {
+            let cancel = basic::Cancel { consumer_tag: consumer.tag, no_wait: true };
+            effects.send(channel.connection_id, Output::Method(channel.number, cancel.into()));
+        }
+    }
+
+    /// Tells everyone that the broker stops, and ends what they had.
+    pub fn shut_down(&mut self, effects: &mut Effects) {
+        let exception = Exception::new(
+            ReplyCode::ConnectionForced,
+            "broker forced connection closure with reason 'shutdown'",
+        );
+        let places: Vec<_> = self.connections.iter().map(|(place, _)| place).collect();
+        for place in places {
+            if self.connections[place].closing {
+                continue;
+            }
+            let close = connection_close(&exception, crate::wire::MethodId::default());
+            self.connections[place].closing = true;
+            effects.send(self.connections[place].id, Output::Method(ChannelNumber(0), close));
+            self.release_connection(place, effects);
+        }
+    }
+}
+
+/// A connection.close for a refusal.
+pub(super) fn connection_close(exception: &Exception, method: crate::wire::MethodId) -> Method {
+    let method = exception.method.unwrap_or(method);
+    connection::Close {
+        reply_code: exception.code.code(),
+        reply_text: exception.reply_text(),
+        class_id: method.class,
+        method_id: method.method,
+    }
+    .into()
+}
+
+/// Whether the client announced a capability.
+fn capability(properties: &Table, name: &str) -> bool {
+    match properties.get("capabilities") {
+        Some(Field::Table(capabilities)) => {
+            matches!(capabilities.get(name), Some(Field::Boolean(true)))
+        }
+        _ => false,
+    }
+}
+
+/// The tag of a consumer, or one that the server makes.
+pub(super) fn tag_or_new(broker: &mut Broker, tag: ShortString) -> ShortString {
+    if tag.is_empty() { ShortString::clipped(&broker.names.make("amq.ctag-")) } else { tag }
+}

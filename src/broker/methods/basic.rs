@@ -1,0 +1,236 @@
+//! Class basic: qos, consume, cancel, get, ack, reject, nack, recover. (Publish has a content and
+//! comes by another way: `broker/publish.rs`.)
+
+use crate::ids::DeliveryTag;
+use crate::wire::{ReplyCode, basic};
+
+use super::super::Broker;
+use super::super::arguments::ConsumerArguments;
+use super::super::call::Call;
+use super::super::channel::{Delivered, Mode};
+use super::super::consumer::Consumer;
+use super::super::effect::{Delivery, Output};
+use super::super::exception::{
+    Exception, access_refused, not_allowed, not_implemented, precondition_failed,
+};
+use super::super::lifecycle::tag_or_new;
+use super::super::transaction::Settlement;
+use super::queue::usable;
+use super::unexpected;
+
+/// The most consumers of one channel: what a client can make the broker keep is bounded.
+const CONSUMERS_MAX: usize = 10_000;
+
+/// Handles a method of the class.
+pub(super) fn handle(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: basic::Method,
+) -> Result<(), Exception> {
+    match method {
+        basic::Method::Qos(method) => qos(broker, call, &method),
+        basic::Method::Consume(method) => consume(broker, call, method),
+        basic::Method::Cancel(method) => {
+            cancel(broker, call, method);
+            Ok(())
+        }
+        basic::Method::CancelOk(_) => Ok(()), // the answer to a cancel of the broker's
+        basic::Method::Get(method) => get(broker, call, &method),
+        basic::Method::Ack(method) => {
+            settle(broker, call, method.delivery_tag, method.multiple, Settlement::Ack)
+        }
+        basic::Method::Nack(basic::Nack { delivery_tag, multiple, requeue }) => {
+            settle(broker, call, delivery_tag, multiple, Settlement::Reject { requeue })
+        }
+        basic::Method::Reject(basic::Reject { delivery_tag, requeue }) => {
+            settle(broker, call, delivery_tag, false, Settlement::Reject { requeue })
+        }
+        basic::Method::Recover(method) => {
+            recover(broker, call, method.requeue)?;
+            broker.reply(call, basic::RecoverOk::default());
+            Ok(())
+        }
+        basic::Method::RecoverAsync(method) => recover(broker, call, method.requeue),
+        _ => Err(unexpected()),
+    }
+}
+
+fn qos(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Qos) -> Result<(), Exception> {
+    if method.prefetch_size != 0 {
+        return Err(not_implemented(format!("prefetch_size!=0 ({})", method.prefetch_size)));
+    }
+    let channel = &mut broker.channels[call.channel];
+    if method.global {
+        channel.channel_prefetch = method.prefetch_count;
+        broker.rouse_channel(call.channel);
+    } else {
+        channel.consumer_prefetch = method.prefetch_count;
+    }
+    broker.reply(call, basic::QosOk::default());
+    Ok(())
+}
+
+fn consume(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: basic::Consume,
+) -> Result<(), Exception> {
+    let queue = usable(broker, call, &method.queue)?;
+    let vhost = &broker.vhosts[queue.declared.vhost].name;
+    ConsumerArguments::parse(&method.arguments).map_err(|error| {
+        let subject = format!("queue '{}' in vhost '{vhost}'", queue.name());
+        precondition_failed(error.text(subject))
+    })?;
+    let taken = queue.exclusively_consumed || (method.exclusive && !queue.consumers.is_empty());
+    let in_use = format!("queue '{}' in vhost '{vhost}' in exclusive use", queue.name());
+    let id = queue.id;
+    let channel = &broker.channels[call.channel];
+    if channel.consumers.contains_key(&method.consumer_tag) {
+        return Err(not_allowed(format!(
+            "attempt to reuse consumer tag '{}'",
+            method.consumer_tag
+        )));
+    }
+    if channel.consumers.len() >= CONSUMERS_MAX {
+        return Err(not_allowed(format!(
+            "reached maximum ({CONSUMERS_MAX}) of consumers per channel"
+        )));
+    }
+    if taken {
+        return Err(access_refused(in_use));
+    }
+    let prefetch = channel.consumer_prefetch;
+    let tag = tag_or_new(broker, method.consumer_tag);
+    if !method.no_wait {
+        broker.reply(call, basic::ConsumeOk { consumer_tag: tag.clone() });
+    }
+    broker.add_consumer(Consumer {
+        number: 0,
+        tag,
+        queue: id,
+        channel: call.channel,
+        no_ack: method.no_ack,
+        exclusive: method.exclusive,
+        prefetch,
+        unacked: 0,
+        in_line: false,
+    });
+    Ok(())
+}
+
+/// basic.cancel: what was delivered stays to be acknowledged. An unknown tag is cancelled already.
+fn cancel(broker: &mut Broker, call: &mut Call<'_>, method: basic::Cancel) {
+    broker.flush_deliveries(call.effects);
+    let key = broker.channels[call.channel].consumers.remove(&method.consumer_tag);
+    if let Some(key) = key {
+        broker.remove_consumer(key, call.effects);
+    }
+    if !method.no_wait {
+        broker.reply(call, basic::CancelOk { consumer_tag: method.consumer_tag });
+    }
+}
+
+fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<(), Exception> {
+    let id = usable(broker, call, &method.queue)?.id;
+    let Some(queue) = broker.queues.get_mut(&id) else { return Ok(()) };
+    let (mut item, message) = match queue.take() {
+        Ok(Some(taken)) => taken,
+        Ok(None) => {
+            broker.reply(call, basic::GetEmpty::default());
+            return Ok(());
+        }
+        Err(error) => {
+            broker.failure.get_or_insert(error);
+            return Ok(());
+        }
+    };
+    let message_count = queue.ready_count();
+    let redelivered = item.deliveries > 0;
+    item.deliveries = item.deliveries.saturating_add(1);
+    let channel = &mut broker.channels[call.channel];
+    let delivery_tag = channel.take_tag();
+    let number = channel.number;
+    if method.no_ack {
+        broker.forget(id, &item);
+    } else {
+        if item.journaled {
+            broker.store.journal().deliver(id, item.ordinal);
+        }
+        channel.unacked.push(delivery_tag, Delivered { queue: id, item, consumer: None });
+    }
+    let delivery = Delivery { redelivered, message };
+    let output = Output::GetOk { channel: number, delivery_tag, message_count, delivery };
+    broker.reply_with(call, output);
+    Ok(())
+}
+
+/// basic.ack, nack and reject: one delivery, or all through a tag; tag 0 with `multiple` is all.
+fn settle(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    tag: u64,
+    multiple: bool,
+    settlement: Settlement,
+) -> Result<(), Exception> {
+    let unknown = || precondition_failed(format!("unknown delivery tag {tag}"));
+    let channel = &mut broker.channels[call.channel];
+    if !multiple {
+        let delivered = channel.unacked.take(DeliveryTag(tag)).ok_or_else(unknown)?;
+        settle_one(broker, call.channel, DeliveryTag(tag), delivered, settlement);
+        return Ok(());
+    }
+    let through = if tag == 0 { DeliveryTag(u64::MAX) } else { DeliveryTag(tag) };
+    if tag != 0 && !channel.unacked.contains(through) {
+        return Err(unknown());
+    }
+    while let Some((tag, delivered)) =
+        broker.channels[call.channel].unacked.take_first_through(through)
+    {
+        settle_one(broker, call.channel, tag, delivered, settlement);
+    }
+    Ok(())
+}
+
+/// Settles a delivery, or notes on a transactional channel that commit will.
+fn settle_one(
+    broker: &mut Broker,
+    channel: usize,
+    tag: DeliveryTag,
+    delivered: Delivered,
+    settlement: Settlement,
+) {
+    if let Mode::Transaction(transaction) = &mut broker.channels[channel].mode {
+        transaction.settlements.push((tag, delivered, settlement));
+        return;
+    }
+    apply_settlement(broker, channel, delivered, settlement);
+}
+
+/// Does what an acknowledgement or a rejection says.
+pub(super) fn apply_settlement(
+    broker: &mut Broker,
+    channel: usize,
+    delivered: Delivered,
+    settlement: Settlement,
+) {
+    match settlement {
+        Settlement::Reject { requeue: true } => broker.requeue(channel, delivered),
+        Settlement::Ack | Settlement::Reject { requeue: false } => {
+            broker.settle(channel, &delivered);
+        }
+    }
+}
+
+/// basic.recover: everything that is not acknowledged goes back to its queue.
+fn recover(broker: &mut Broker, call: &Call<'_>, requeue: bool) -> Result<(), Exception> {
+    if !requeue {
+        return Err(Exception::new(ReplyCode::NotImplemented, "requeue=false"));
+    }
+    let everything = DeliveryTag(u64::MAX);
+    while let Some((_, delivered)) =
+        broker.channels[call.channel].unacked.take_first_through(everything)
+    {
+        broker.requeue(call.channel, delivered);
+    }
+    Ok(())
+}

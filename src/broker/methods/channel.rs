@@ -1,0 +1,98 @@
+//! Class channel: open, flow, close.
+
+use crate::ids::ChannelNumber;
+use crate::wire::{Method, channel};
+
+use super::super::Broker;
+use super::super::call::Call;
+use super::super::channel::{Channel, ChannelState};
+use super::super::effect::{Effects, Output};
+use super::super::exception::{Exception, channel_error, not_allowed};
+use super::unexpected;
+
+/// Handles a method of the class on an open channel.
+pub(super) fn handle(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: channel::Method,
+) -> Result<(), Exception> {
+    match method {
+        channel::Method::Open(_) => Err(channel_error("second 'channel.open' seen")),
+        channel::Method::Flow(flow) => {
+            set_flow(broker, call, flow.active);
+            Ok(())
+        }
+        channel::Method::FlowOk(_) => Ok(()),
+        channel::Method::Close(_) => {
+            close(broker, call);
+            Ok(())
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// channel.open: the limit is on how many are open, not on their numbers.
+pub(in super::super) fn open(
+    broker: &mut Broker,
+    place: usize,
+    number: ChannelNumber,
+    effects: &mut Effects,
+) -> Result<(), Exception> {
+    let connection = &mut broker.connections[place];
+    let open = connection.channels.len();
+    let limit = usize::from(connection.channel_max);
+    if limit != 0 && open >= limit {
+        return Err(not_allowed(format!(
+            "number of channels opened ({open}) has reached the negotiated channel_max ({limit})"
+        )));
+    }
+    let id = connection.id;
+    let channel = broker.channels.insert(Channel::new(id, place, number));
+    broker.connections[place].channels.insert(number, channel);
+    effects.send(id, Output::Method(number, channel::OpenOk::default().into()));
+    Ok(())
+}
+
+/// channel.flow: RabbitMQ refuses `active=false`; here it pauses deliveries, as the specification
+/// has it.
+fn set_flow(broker: &mut Broker, call: &mut Call<'_>, active: bool) {
+    broker.channels[call.channel].flow = active;
+    if active {
+        broker.rouse_channel(call.channel);
+    }
+    broker.reply(call, channel::FlowOk { active });
+}
+
+/// channel.close from the client. Where replies wait for the disk, close-ok waits behind them.
+fn close(broker: &mut Broker, call: &mut Call<'_>) {
+    broker.flush_deliveries(call.effects);
+    broker.clear_channel(call.channel, call.effects);
+    broker.channels[call.channel].state = ChannelState::Finishing;
+    broker.reply(call, channel::CloseOk::default());
+    let channel = &broker.channels[call.channel];
+    if channel.parked.is_empty() {
+        broker.connections[call.connection].channels.remove(&channel.number);
+        broker.release_channel(call.channel, call.effects);
+    }
+}
+
+/// The answer to channel.close on a channel that the broker is closing itself.
+pub(in super::super) fn while_closing(broker: &mut Broker, call: &mut Call<'_>, method: &Method) {
+    let Channel { number, state, .. } = broker.channels[call.channel];
+    if state == ChannelState::Finishing {
+        return;
+    }
+    let answer = match method {
+        Method::Channel(channel::Method::Close(_)) => Some(channel::CloseOk::default().into()),
+        Method::Channel(channel::Method::CloseOk(_)) => None,
+        _ => return,
+    };
+    let to = broker.channels[call.channel].connection_id;
+    if let Some(answer) = answer {
+        // The closes have crossed: the client's is answered, its close-ok is still to come.
+        call.effects.send(to, Output::Method(number, answer));
+        return;
+    }
+    broker.connections[call.connection].channels.remove(&number);
+    broker.release_channel(call.channel, call.effects);
+}

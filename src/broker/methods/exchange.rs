@@ -1,0 +1,175 @@
+//! Class exchange: declare, delete, and RabbitMQ's bind and unbind of one exchange to another.
+
+use crate::wire::exchange;
+
+use super::super::Broker;
+use super::super::arguments::{Difference, ExchangeArguments, first_difference};
+use super::super::call::Call;
+use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
+use super::super::exchange::{Binding, Destination, ExchangeKind};
+use super::super::vhost::{Exchange, ExchangeDeclaration, strip_line_ends};
+use super::unexpected;
+
+/// Handles a method of the class.
+pub(super) fn handle(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: exchange::Method,
+) -> Result<(), Exception> {
+    match method {
+        exchange::Method::Declare(method) => declare(broker, call, method),
+        exchange::Method::Delete(method) => delete(broker, call, &method),
+        exchange::Method::Bind(method) => bind(broker, call, method),
+        exchange::Method::Unbind(method) => unbind(broker, call, &method),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The refusal of everything that would change the default exchange.
+pub(super) fn refuse_default(name: &str) -> Result<(), Exception> {
+    if name.is_empty() {
+        return Err(access_refused("operation not permitted on the default exchange"));
+    }
+    Ok(())
+}
+
+fn declare(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: exchange::Declare,
+) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let vhost_name = broker.vhosts[vhost].name.clone();
+    let name = strip_line_ends(&method.exchange);
+    if method.passive {
+        refuse_default(&name)?;
+        broker.exchange_named(vhost, &name).ok_or_else(|| no_exchange(&name, &vhost_name))?;
+    } else {
+        let kind = ExchangeKind::named(&method.kind).ok_or_else(|| {
+            precondition_failed(format!("unknown exchange type '{}'", method.kind))
+        })?;
+        refuse_default(&name)?;
+        let subject = format!("exchange '{name}' in vhost '{vhost_name}'");
+        let alternate = ExchangeArguments::parse(&method.arguments)
+            .map_err(|error| precondition_failed(error.text(&subject)))?
+            .alternate_exchange;
+        let declared = ExchangeDeclaration {
+            name: name.clone(),
+            vhost,
+            kind,
+            durable: method.durable,
+            auto_delete: method.auto_delete,
+            internal: method.internal,
+            arguments: method.arguments,
+            alternate,
+        };
+        if let Some(current) = broker.exchange_named(vhost, &name) {
+            assert_equivalent(current, &declared, &subject)?;
+        } else if name.starts_with("amq.") {
+            return Err(access_refused(format!(
+                "exchange name '{name}' contains reserved prefix 'amq.*'"
+            )));
+        } else {
+            broker.add_exchange(declared);
+        }
+    }
+    if !method.no_wait {
+        broker.reply(call, exchange::DeclareOk::default());
+    }
+    Ok(())
+}
+
+/// Whether an exchange may be declared again like this: it must be what it is.
+fn assert_equivalent(
+    current: &Exchange,
+    declared: &ExchangeDeclaration,
+    subject: &str,
+) -> Result<(), Exception> {
+    let current = &current.declared;
+    let difference = Difference::of_property("type", &current.kind.name(), &declared.kind.name())
+        .or_else(|| Difference::of_property("durable", &current.durable, &declared.durable))
+        .or_else(|| {
+            Difference::of_property("auto_delete", &current.auto_delete, &declared.auto_delete)
+        })
+        .or_else(|| Difference::of_property("internal", &current.internal, &declared.internal))
+        .or_else(|| {
+            first_difference(&current.arguments, &declared.arguments, ["alternate-exchange"])
+        });
+    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
+}
+
+fn delete(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &exchange::Delete,
+) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let vhost_name = broker.vhosts[vhost].name.clone();
+    let name = strip_line_ends(&method.exchange);
+    refuse_default(&name)?;
+    if name.starts_with("amq.") {
+        return Err(access_refused(format!(
+            "deletion of system exchange '{name}' in vhost '{vhost_name}' not allowed"
+        )));
+    }
+    if let Some(exchange) = broker.exchange_named(vhost, &name) {
+        if method.if_unused && !exchange.bindings.is_empty() {
+            return Err(precondition_failed(format!(
+                "exchange '{name}' in vhost '{vhost_name}' in use"
+            )));
+        }
+        broker.remove_exchange(exchange.id);
+    }
+    if !method.no_wait {
+        broker.reply(call, exchange::DeleteOk::default());
+    }
+    Ok(())
+}
+
+fn bind(broker: &mut Broker, call: &mut Call<'_>, method: exchange::Bind) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let vhost_name = broker.vhosts[vhost].name.clone();
+    let destination = strip_line_ends(&method.destination);
+    let source = strip_line_ends(&method.source);
+    refuse_default(&destination)?;
+    refuse_default(&source)?;
+    let find = |name: &str| {
+        let exchange = broker.exchange_named(vhost, name);
+        exchange.map(|exchange| exchange.id).ok_or_else(|| no_exchange(name, &vhost_name))
+    };
+    let destination = find(&destination)?;
+    let source = find(&source)?;
+    let binding = Binding {
+        destination: Destination::Exchange(destination),
+        key: method.routing_key,
+        arguments: method.arguments,
+    };
+    broker
+        .add_binding(source, binding)
+        .map_err(|invalid| precondition_failed(invalid.to_string()))?;
+    if !method.no_wait {
+        broker.reply(call, exchange::BindOk::default());
+    }
+    Ok(())
+}
+
+fn unbind(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &exchange::Unbind,
+) -> Result<(), Exception> {
+    let vhost = broker.connections[call.connection].vhost;
+    let destination = strip_line_ends(&method.destination);
+    let source = strip_line_ends(&method.source);
+    refuse_default(&destination)?;
+    refuse_default(&source)?;
+    let find = |name: &str| broker.exchange_named(vhost, name).map(|exchange| exchange.id);
+    if let (Some(destination), Some(source)) = (find(&destination), find(&source)) {
+        let destination = Destination::Exchange(destination);
+        broker.remove_binding(source, destination, &method.routing_key, &method.arguments);
+    }
+    if !method.no_wait {
+        broker.reply(call, exchange::UnbindOk::default());
+    }
+    Ok(())
+}

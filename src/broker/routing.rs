@@ -1,0 +1,80 @@
+//! From an exchange to queues: which queues a message reaches.
+//!
+//! ```text
+//!   exchange ── binding ──▶ queue
+//!      │    └── binding ──▶ exchange ── …          each exchange is asked once: cycles end
+//!      └─ nothing matched ──▶ alternate exchange   each queue is named once
+//! ```
+
+use crate::ids::{ExchangeId, QueueId};
+use crate::message::Message;
+use crate::wire::PropertiesView;
+
+use super::Broker;
+use super::exchange::Destination;
+
+/// Vectors that routing uses again for each message.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    exchanges: Vec<ExchangeId>,
+    found: Vec<Destination>,
+    /// The queues that the last message was routed to.
+    pub queues: Vec<QueueId>,
+}
+
+impl Broker {
+    /// Finds the queues that a message to this exchange reaches; they are in `scratch.queues`.
+    pub(super) fn route(&mut self, vhost: usize, exchange: ExchangeId, message: &Message) {
+        self.routed += 1;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.queues.clear();
+        scratch.exchanges.clear();
+        scratch.exchanges.push(exchange);
+        while let Some(id) = scratch.exchanges.pop() {
+            self.route_one(vhost, id, message, &mut scratch);
+        }
+        self.scratch = scratch;
+    }
+
+    fn route_one(
+        &mut self,
+        vhost: usize,
+        id: ExchangeId,
+        message: &Message,
+        scratch: &mut Scratch,
+    ) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        if exchange.visited == self.routed {
+            return;
+        }
+        exchange.visited = self.routed;
+        scratch.found.clear();
+        let headers = || PropertiesView::parse(message.properties()).ok()?.headers_table();
+        if exchange.declared.name.is_empty() {
+            let queue = std::str::from_utf8(message.routing_key()).unwrap_or_default();
+            let queue = self.vhosts[vhost].queues.get(queue);
+            scratch.found.extend(queue.map(|id| Destination::Queue(*id)));
+        } else {
+            exchange.bindings.route(message.routing_key(), &headers, &mut scratch.found);
+        }
+        if scratch.found.is_empty()
+            && let Some(alternate) = &exchange.declared.alternate
+        {
+            // An alternate exchange that does not exist (any more) is passed over, as by RabbitMQ.
+            scratch.exchanges.extend(self.vhosts[vhost].exchanges.get(alternate));
+        }
+        for destination in scratch.found.drain(..) {
+            match destination {
+                Destination::Exchange(id) => scratch.exchanges.push(id),
+                Destination::Queue(id) => {
+                    if let Some(queue) = self.queues.get_mut(&id)
+                        && queue.routed != self.routed
+                    {
+                        queue.routed = self.routed;
+                        scratch.queues.push(id);
+                    }
+                }
+            }
+        }
+    }
+}

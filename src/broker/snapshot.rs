@@ -1,0 +1,146 @@
+//! The checkpoint: all that must survive, written anew, so that the older journal can go.
+//!
+//! A snapshot is made of the same records as the journal: definitions in an order in which they can
+//! be replayed (exchanges, queues, bindings), each queue's place in its log, and the messages that
+//! are only in memory. It is gathered between two turns; another thread syncs the queue logs and
+//! writes it. A crash in between finds the older snapshot and all of the journal.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{QueueId, Timestamp};
+use crate::store::{CheckpointJob, Outstanding, Place, Snapshot, StoreError};
+use crate::wire::Method;
+
+use super::Broker;
+use super::channel::Mode;
+use super::queue::{Held, Item, Queue};
+use super::topology::{exchange_declare, queue_declare};
+
+impl Broker {
+    /// Begins a checkpoint when one is due and none is under way. The job is to be run on another
+    /// thread, and then [`Self::checkpoint_done`] to be called.
+    pub fn checkpoint(&mut self, _now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
+        if self.checkpointing || !self.store.wants_checkpoint() {
+            return Ok(None);
+        }
+        self.checkpointing = true;
+        self.begin_checkpoint().map(Some)
+    }
+
+    /// The checkpoint's job has been run: what it replaces goes.
+    pub fn checkpoint_done(&mut self) -> Result<(), StoreError> {
+        self.checkpointing = false;
+        self.store.checkpoint_done()
+    }
+
+    /// Ends in order: a last checkpoint, synced, and the mark that nothing is left to replay.
+    pub fn close_store(mut self) -> Result<(), StoreError> {
+        self.store.journal().write()?;
+        if self.checkpointing {
+            // The one under way has not been heard of: it may be finished or not, either is good.
+            self.checkpointing = false;
+        }
+        let job = self.begin_checkpoint()?;
+        job.run()?;
+        self.store.checkpoint_done()?;
+        self.store.close()
+    }
+
+    fn begin_checkpoint(&mut self) -> Result<CheckpointJob, StoreError> {
+        let mut snapshot = self.store.begin_checkpoint()?;
+        self.snapshot_definitions(&mut snapshot);
+        let unacked = self.unacked_by_queue();
+        let mut ids: Vec<_> = self.queues.keys().copied().collect();
+        ids.sort_unstable();
+        for id in &ids {
+            let Some(queue) = self.queues.get(id) else { continue };
+            if queue.declared.persists() {
+                snapshot_queue(&mut snapshot, queue, unacked.get(id).map_or(&[], Vec::as_slice));
+            }
+        }
+        let mut files = Vec::new();
+        for id in &ids {
+            if let Some(queue) = self.queues.get_mut(id)
+                && queue.declared.persists()
+            {
+                files.extend(queue.log_files());
+            }
+        }
+        Ok(self.store.finish_checkpoint(snapshot, files))
+    }
+
+    fn snapshot_definitions(&self, snapshot: &mut Snapshot) {
+        let mut define = |vhost: &str, queue: QueueId, method: &Method| {
+            let mut bytes = Vec::new();
+            method.encode(&mut bytes);
+            snapshot.define(vhost, queue, &bytes);
+        };
+        let mut exchanges: Vec<_> =
+            self.exchanges.values().filter(|exchange| exchange.declared.durable).collect();
+        exchanges.sort_unstable_by_key(|exchange| exchange.id);
+        for exchange in &exchanges {
+            let declared = &exchange.declared;
+            if !declared.name.is_empty() && !declared.name.starts_with("amq.") {
+                let vhost = &self.vhosts[declared.vhost].name;
+                define(vhost, QueueId(0), &exchange_declare(declared).into());
+            }
+        }
+        let mut queues: Vec<_> =
+            self.queues.values().filter(|queue| queue.declared.persists()).collect();
+        queues.sort_unstable_by_key(|queue| queue.id);
+        for queue in queues {
+            let vhost = &self.vhosts[queue.declared.vhost].name;
+            define(vhost, queue.id, &queue_declare(&queue.declared).into());
+        }
+        for exchange in &exchanges {
+            for binding in exchange.bindings.iter() {
+                if self.binding_persists(exchange.id, binding.destination)
+                    && let Some((vhost, method)) = self.bind_method(exchange.id, binding)
+                {
+                    define(&vhost, QueueId(0), &method);
+                }
+            }
+        }
+    }
+
+    /// The deliveries that wait for an acknowledgement, those of transactions too.
+    fn unacked_by_queue(&self) -> BTreeMap<QueueId, Vec<&Item>> {
+        let mut by_queue = BTreeMap::<_, Vec<_>>::new();
+        for (_, channel) in &self.channels {
+            let settled = match &channel.mode {
+                Mode::Transaction(transaction) => transaction.settlements.as_slice(),
+                Mode::Plain | Mode::Confirm(_) => &[],
+            };
+            let settled = settled.iter().map(|(_, delivered, _)| delivered);
+            for delivered in channel.unacked.iter().chain(settled) {
+                by_queue.entry(delivered.queue).or_default().push(&delivered.item);
+            }
+        }
+        by_queue
+    }
+}
+
+/// Writes what a queue's messages need: the log's extent, which of its records are taken and not
+/// settled, and the messages in memory.
+fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
+    let kept = || queue.ready_items().chain(unacked.iter().copied()).filter(|item| item.journaled);
+    let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
+    snapshot.queue(queue.id, queue.next_ordinal(), &queue.log_state(), &outstanding);
+    for item in kept() {
+        if let Held::Resident(message) = &item.held {
+            let place =
+                Place { queue: queue.id, ordinal: item.ordinal, deliveries: item.deliveries };
+            snapshot.publish(&[place], message, item.published);
+        }
+    }
+}
+
+/// An item of the list of records that are taken from a log and not settled.
+fn outstanding(item: &Item) -> Option<Outstanding> {
+    match item.held {
+        Held::Logged(location) => {
+            Some(Outstanding { ordinal: item.ordinal, location, deliveries: item.deliveries })
+        }
+        Held::Resident(_) => None,
+    }
+}

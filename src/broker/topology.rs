@@ -1,0 +1,300 @@
+//! Adding and removing exchanges, queues and bindings, and what follows from it.
+//!
+//! These are the bare changes: whether they are allowed was decided in `methods/`, and recovery
+//! repeats them from the journal. Every change of something durable is journaled here, as the AMQP
+//! method that would make it, so a restart is a replay. What follows from a removal (bindings that
+//! end with a queue, an auto-delete exchange that ends with its last binding) is worked off from a
+//! list, never by recursion, and journaled too: the replay follows no consequences of its own.
+
+use crate::ids::{ExchangeId, QueueId};
+use crate::wire::{Method, ShortString, Table, exchange, queue};
+
+use super::Broker;
+use super::exchange::{Binding, Destination, InvalidBinding};
+use super::queue::{Declaration, Queue};
+use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
+
+impl Broker {
+    /// Adds a vhost with the exchanges that each has.
+    pub(super) fn add_vhost(&mut self, name: ShortString) -> usize {
+        let place = self.vhosts.len();
+        self.vhosts.push(VirtualHost::new(name));
+        for (name, kind) in PREDECLARED {
+            self.add_exchange(ExchangeDeclaration {
+                name: ShortString::clipped(name),
+                vhost: place,
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal: false,
+                arguments: Table::default(),
+                alternate: None,
+            });
+        }
+        place
+    }
+
+    /// The exchange of this name in a vhost.
+    pub(super) fn exchange_named(&self, vhost: usize, name: &str) -> Option<&Exchange> {
+        self.exchanges.get(self.vhosts[vhost].exchanges.get(name)?)
+    }
+
+    /// The queue of this name in a vhost.
+    pub(super) fn queue_named(&self, vhost: usize, name: &str) -> Option<&Queue> {
+        self.queues.get(self.vhosts[vhost].queues.get(name)?)
+    }
+
+    /// Adds an exchange.
+    pub(super) fn add_exchange(&mut self, declared: ExchangeDeclaration) {
+        self.next_exchange = self.next_exchange.next();
+        let id = self.next_exchange;
+        let predeclared = PREDECLARED.iter().any(|(name, _)| **name == *declared.name);
+        if declared.durable && !predeclared {
+            let vhost = self.vhosts[declared.vhost].name.clone();
+            self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
+        }
+        self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
+        self.exchanges.insert(id, Exchange::new(id, declared));
+    }
+
+    /// Adds a queue with the number `id`.
+    pub(super) fn add_queue(&mut self, id: QueueId, declared: Declaration) {
+        self.next_queue = self.next_queue.max(id);
+        if declared.persists() {
+            let vhost = self.vhosts[declared.vhost].name.clone();
+            self.define(&vhost, id, &queue_declare(&declared).into());
+        }
+        let log = self.store.log(id, declared.persists());
+        self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        self.queues.insert(id, Queue::new(id, declared, log));
+    }
+
+    /// Adds a binding. Returns whether it is new.
+    pub(super) fn add_binding(
+        &mut self,
+        source: ExchangeId,
+        binding: Binding,
+    ) -> Result<bool, InvalidBinding> {
+        let durable = self.binding_persists(source, binding.destination);
+        let method = durable.then(|| self.bind_method(source, &binding)).flatten();
+        let destination = binding.destination;
+        let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(false) };
+        let new = exchange.bindings.bind(binding)?;
+        if new {
+            *self.sources.entry(destination).or_default().entry(source).or_default() += 1;
+            if let Some((vhost, method)) = method {
+                self.define(&vhost, QueueId(0), &method);
+            }
+        }
+        Ok(new)
+    }
+
+    /// Removes a binding, and the exchange if it was its last and it is auto-delete.
+    pub(super) fn remove_binding(
+        &mut self,
+        source: ExchangeId,
+        destination: Destination,
+        key: &str,
+        arguments: &Table,
+    ) {
+        let Some(exchange) = self.exchanges.get_mut(&source) else { return };
+        if !exchange.bindings.unbind(destination, key, arguments) {
+            return;
+        }
+        if self.binding_persists(source, destination) {
+            let binding = Binding {
+                destination,
+                key: ShortString::clipped(key),
+                arguments: arguments.clone(),
+            };
+            if let Some((vhost, method)) = self.bind_method(source, &binding) {
+                self.define(&vhost, QueueId(0), &unbind_from_bind(method));
+            }
+        }
+        self.forget_source(destination, source, 1);
+        self.delete_unused(vec![source]);
+    }
+
+    /// Removes a queue with its messages and bindings. Its consumers must be gone. Returns how many
+    /// messages were ready.
+    pub(super) fn remove_queue(&mut self, id: QueueId) -> u64 {
+        let Some(queue) = self.queues.remove(&id) else { return 0 };
+        let vhost = self.vhosts[queue.declared.vhost].name.clone();
+        self.vhosts[queue.declared.vhost].queues.remove(queue.name());
+        if queue.declared.persists() {
+            let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
+            self.define(&vhost, id, &delete.into());
+        }
+        let count = queue.delete(&mut self.budget);
+        let sources = self.unbind_destination(Destination::Queue(id));
+        self.delete_unused(sources);
+        count
+    }
+
+    /// Removes an exchange and all bindings from and to it, and the auto-delete exchanges that lose
+    /// their last binding by that.
+    pub(super) fn remove_exchange(&mut self, id: ExchangeId) {
+        let mut doomed = vec![id];
+        while let Some(id) = doomed.pop() {
+            let Some(exchange) = self.exchanges.remove(&id) else { continue };
+            let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
+            self.vhosts[vhost].exchanges.remove(&name);
+            if durable {
+                let vhost = self.vhosts[vhost].name.clone();
+                let delete = exchange::Delete { exchange: name, ..Default::default() };
+                self.define(&vhost, QueueId(0), &delete.into());
+            }
+            for binding in exchange.bindings.iter() {
+                self.forget_source(binding.destination, id, 1);
+            }
+            let sources = self.unbind_destination(Destination::Exchange(id));
+            doomed.extend(sources.into_iter().filter(|source| self.unused(*source)));
+        }
+    }
+
+    /// Deletes those of the exchanges that are auto-delete and have no binding left.
+    fn delete_unused(&mut self, exchanges: Vec<ExchangeId>) {
+        for id in exchanges {
+            if self.unused(id) {
+                self.remove_exchange(id);
+            }
+        }
+    }
+
+    /// Whether an exchange ends because it is auto-delete and nothing is bound to it any more.
+    fn unused(&self, id: ExchangeId) -> bool {
+        !self.recovering
+            && self.exchanges.get(&id).is_some_and(|exchange| {
+                exchange.declared.auto_delete && exchange.bindings.is_empty()
+            })
+    }
+
+    /// Removes all bindings to a destination; returns the exchanges that had one.
+    fn unbind_destination(&mut self, destination: Destination) -> Vec<ExchangeId> {
+        let sources = self.sources.remove(&destination).unwrap_or_default();
+        for id in sources.keys() {
+            if let Some(exchange) = self.exchanges.get_mut(id) {
+                exchange.bindings.remove_destination(destination);
+            }
+        }
+        sources.into_keys().collect()
+    }
+
+    /// Takes `count` bindings off the list of where a destination is bound.
+    fn forget_source(&mut self, destination: Destination, source: ExchangeId, count: usize) {
+        if let Some(sources) = self.sources.get_mut(&destination) {
+            if let Some(bindings) = sources.get_mut(&source) {
+                *bindings = bindings.saturating_sub(count);
+                if *bindings == 0 {
+                    sources.remove(&source);
+                }
+            }
+            if sources.is_empty() {
+                self.sources.remove(&destination);
+            }
+        }
+    }
+
+    /// Whether a binding outlives the broker: if both its ends do.
+    pub(super) fn binding_persists(&self, source: ExchangeId, destination: Destination) -> bool {
+        self.exchanges.get(&source).is_some_and(|exchange| exchange.declared.durable)
+            && match destination {
+                Destination::Queue(id) => {
+                    self.queues.get(&id).is_some_and(|queue| queue.declared.persists())
+                }
+                Destination::Exchange(id) => {
+                    self.exchanges.get(&id).is_some_and(|exchange| exchange.declared.durable)
+                }
+            }
+    }
+
+    /// The vhost and the method that makes a binding.
+    pub(super) fn bind_method(
+        &self,
+        source: ExchangeId,
+        binding: &Binding,
+    ) -> Option<(ShortString, Method)> {
+        let declared = &self.exchanges.get(&source)?.declared;
+        let routing_key = binding.key.clone();
+        let arguments = binding.arguments.clone();
+        let method = match binding.destination {
+            Destination::Queue(id) => queue::Bind {
+                queue: self.queues.get(&id)?.name().clone(),
+                exchange: declared.name.clone(),
+                routing_key,
+                no_wait: false,
+                arguments,
+            }
+            .into(),
+            Destination::Exchange(id) => exchange::Bind {
+                destination: self.exchanges.get(&id)?.declared.name.clone(),
+                source: declared.name.clone(),
+                routing_key,
+                no_wait: false,
+                arguments,
+            }
+            .into(),
+        };
+        Some((self.vhosts[declared.vhost].name.clone(), method))
+    }
+
+    /// Journals a durable definition; its reply waits for the disk.
+    fn define(&mut self, vhost: &str, queue: QueueId, method: &Method) {
+        if self.recovering {
+            return;
+        }
+        let mut bytes = Vec::new();
+        method.encode(&mut bytes);
+        self.store.journal().define(vhost, queue, &bytes);
+        self.turn.defined = true;
+    }
+}
+
+/// The method that declares an exchange.
+pub(super) fn exchange_declare(declared: &ExchangeDeclaration) -> exchange::Declare {
+    exchange::Declare {
+        exchange: declared.name.clone(),
+        kind: ShortString::clipped(declared.kind.name()),
+        passive: false,
+        durable: declared.durable,
+        auto_delete: declared.auto_delete,
+        internal: declared.internal,
+        no_wait: false,
+        arguments: declared.arguments.clone(),
+    }
+}
+
+/// The method that declares a queue.
+pub(super) fn queue_declare(declared: &Declaration) -> queue::Declare {
+    queue::Declare {
+        queue: declared.name.clone(),
+        passive: false,
+        durable: declared.durable,
+        exclusive: declared.exclusive.is_some(),
+        auto_delete: declared.auto_delete,
+        no_wait: false,
+        arguments: declared.arguments.table.clone(),
+    }
+}
+
+/// The method that undoes a bind.
+fn unbind_from_bind(bind: Method) -> Method {
+    match bind {
+        Method::Queue(queue::Method::Bind(bind)) => queue::Unbind {
+            queue: bind.queue,
+            exchange: bind.exchange,
+            routing_key: bind.routing_key,
+            arguments: bind.arguments,
+        }
+        .into(),
+        Method::Exchange(exchange::Method::Bind(bind)) => exchange::Unbind {
+            destination: bind.destination,
+            source: bind.source,
+            routing_key: bind.routing_key,
+            no_wait: false,
+            arguments: bind.arguments,
+        }
+        .into(),
+        other => other,
+    }
+}

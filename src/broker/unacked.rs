@@ -1,0 +1,139 @@
+//! The deliveries of a channel that wait for an acknowledgement, in the order of their tags.
+//!
+//! Tags only grow, so the deliveries lie sorted in a deque: an acknowledgement finds its place by
+//! bisection and leaves a gap, gaps at the front fall off, and when most of the deque is gaps it is
+//! closed up. So the oldest, the newest and any in the middle cost the same, and one delivery that
+//! is never acknowledged does not hold the memory of all that came after it.
+
+use std::collections::VecDeque;
+
+use crate::ids::DeliveryTag;
+
+/// Things by delivery tag; see the module.
+#[derive(Debug)]
+pub struct Unacked<T> {
+    entries: VecDeque<(DeliveryTag, Option<T>)>,
+    live: usize,
+}
+
+impl<T> Default for Unacked<T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), live: 0 }
+    }
+}
+
+impl<T> Unacked<T> {
+    /// Adds a delivery; its tag is higher than any before.
+    pub fn push(&mut self, tag: DeliveryTag, entry: T) {
+        debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < tag));
+        self.entries.push_back((tag, Some(entry)));
+        self.live += 1;
+    }
+
+    /// Takes the delivery with this tag out.
+    pub fn take(&mut self, tag: DeliveryTag) -> Option<T> {
+        let place = self.entries.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
+        let entry = self.entries[place].1.take()?;
+        self.live -= 1;
+        while self.entries.front().is_some_and(|(_, entry)| entry.is_none()) {
+            self.entries.pop_front();
+        }
+        if self.entries.len() > 2 * self.live + 64 {
+            self.entries.retain(|(_, entry)| entry.is_some());
+        }
+        Some(entry)
+    }
+
+    /// Takes the oldest delivery out if its tag is at most `last`.
+    pub fn take_first_through(&mut self, last: DeliveryTag) -> Option<(DeliveryTag, T)> {
+        while let Some((tag, _)) = self.entries.front() {
+            if *tag > last {
+                return None;
+            }
+            if let Some((tag, Some(entry))) = self.entries.pop_front() {
+                self.live -= 1;
+                return Some((tag, entry));
+            }
+        }
+        None
+    }
+
+    /// Puts a delivery back that was taken out: a rolled-back acknowledgement.
+    pub fn put_back(&mut self, tag: DeliveryTag, entry: T) {
+        match self.entries.binary_search_by_key(&tag, |(tag, _)| *tag) {
+            Ok(place) => self.entries[place].1 = Some(entry),
+            Err(place) => self.entries.insert(place, (tag, Some(entry))),
+        }
+        self.live += 1;
+    }
+
+    /// Whether a delivery with this tag waits.
+    pub fn contains(&self, tag: DeliveryTag) -> bool {
+        self.entries
+            .binary_search_by_key(&tag, |(tag, _)| *tag)
+            .is_ok_and(|place| self.entries[place].1.is_some())
+    }
+
+    /// All that waits, in the order of tags.
+    pub fn into_entries(self) -> impl Iterator<Item = T> {
+        self.entries.into_iter().filter_map(|(_, entry)| entry)
+    }
+
+    /// What waits, in the order of tags.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|(_, entry)| entry.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(count: u64) -> Unacked<u64> {
+        let mut unacked = Unacked::default();
+        for tag in 1..=count {
+            unacked.push(DeliveryTag(tag), tag);
+        }
+        unacked
+    }
+
+    #[test]
+    fn a_tag_is_taken_once() {
+        let mut unacked = filled(3);
+        assert_eq!(unacked.take(DeliveryTag(2)), Some(2));
+        assert_eq!(unacked.take(DeliveryTag(2)), None);
+        assert_eq!(unacked.take(DeliveryTag(9)), None);
+        assert_eq!(unacked.iter().copied().collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn multiple_takes_all_up_to_a_tag() {
+        let mut unacked = filled(5);
+        unacked.take(DeliveryTag(2));
+        let mut taken = Vec::new();
+        while let Some((_, entry)) = unacked.take_first_through(DeliveryTag(4)) {
+            taken.push(entry);
+        }
+        assert_eq!(taken, [1, 3, 4]);
+        assert_eq!(unacked.live, 1);
+    }
+
+    #[test]
+    fn one_stuck_delivery_does_not_hold_memory() {
+        let mut unacked = filled(1);
+        for tag in 2..100_000 {
+            unacked.push(DeliveryTag(tag), tag);
+            unacked.take(DeliveryTag(tag));
+        }
+        assert_eq!(unacked.live, 1);
+        assert!(unacked.entries.len() <= 2 + 64 + 2);
+    }
+
+    #[test]
+    fn what_is_put_back_keeps_its_order() {
+        let mut unacked = filled(3);
+        let first = unacked.take(DeliveryTag(1)).unwrap();
+        unacked.put_back(DeliveryTag(1), first);
+        assert_eq!(unacked.iter().copied().collect::<Vec<_>>(), [1, 2, 3]);
+    }
+}

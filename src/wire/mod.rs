@@ -1,0 +1,53 @@
+//! Bytes to frames to methods and back. Nothing here has a state, a clock or a socket.
+//!
+//! ```text
+//!   | type u8 | channel u16 | size u32 | payload: size octets | 0xCE |          a frame
+//!                                        | class u16 | method u16 | arguments |  of type method
+//! ```
+//!
+//! [`methods`] is the one table of all methods, to be read next to the specification; everything
+//! that is said of a method follows from its row.
+
+mod codec;
+mod define;
+mod field;
+mod frame;
+mod methods;
+mod properties;
+mod publish;
+mod reply_code;
+mod short;
+mod text;
+
+pub use codec::{Reader, WireError};
+pub use field::{DEPTH_MAX, Decimal, Field, Table};
+pub use frame::{
+    FRAME_END, FRAME_OVERHEAD, Frame, FrameHeader, FrameKind, HEARTBEAT, PROTOCOL_HEADER,
+    parse_frame, parse_frame_header, write_body_frame_header, write_content_header,
+    write_method_frame, write_with_frame,
+};
+pub use methods::{
+    METHODS, Method, access, basic, channel, confirm, connection, exchange, queue, tx,
+};
+pub use properties::{Properties, PropertiesView};
+pub use publish::PublishView;
+pub use reply_code::ReplyCode;
+pub use short::{ShortBytes, ShortString};
+
+/// A method's numbers: its class and its own (section 2.2.2 of the specification's generated part).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MethodId {
+    /// The class, for example 50 for queue.
+    pub class: u16,
+    /// The method within its class, for example 10 for declare.
+    pub method: u16,
+}
+
+/// A row of the table of methods, for documentation and tests.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodInfo {
+    /// Its numbers.
+    pub id: MethodId,
+    /// Its name: `queue.declare`.
+    pub name: &'static str,
+}

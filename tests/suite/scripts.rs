@@ -1,0 +1,396 @@
+//! Golden scripts: what clients say to the broker, and what it answers, as text.
+//!
+//! A script is a file of `tests/scripts/`: blocks of commands, a line `---`, the outputs of that
+//! block. The broker runs without sockets, threads or clock, on a disk in memory. When behaviour
+//! changes on purpose, `UPDATE_GOLDEN=1 cargo test --test suite` writes the outputs anew, and the
+//! difference is reviewed like code.
+//!
+//! ```text
+//!   c1.1 > queue.declare queue="q" durable=true     a method from connection c1 on channel 1
+//!   c1.1 > basic.publish routing_key="q" properties={delivery_mode: 2} body="hello"
+//!   c1.1 > basic.publish routing_key="q" body=*20   a body of 20 octets
+//!   c2 capability consumer_cancel_notify            before c2's first method: what it announces
+//!   c2 gone                                         the client's socket closed
+//!   c2 drained 4096                                 so many octets have left its outbox
+//!   c2 oversized 1 20000000                         a body that was too long to keep
+//!   together                                        the commands until the blank line are one turn
+//!   hold / sync                                     from now syncs wait; the waiting ones happen
+//!   crash / restart                                 the broker is killed, or stopped, and begun again
+//! ```
+//!
+//! A connection opens by itself with its first command, and its channels too, except where a
+//! script says `channel.open` itself.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use leveret::broker::{
+    Broker, BrokerOptions, Command, Deliveries, Delivery, Effects, OpenConnection, Output, Publish,
+};
+use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
+use leveret::message::Message;
+use leveret::store::{MemoryDisk, Store, StoreOptions};
+use leveret::wire::{Field, Method, Properties, ShortString, Table};
+
+#[test]
+fn golden_scripts_answer_as_written() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"), &mut files);
+    files.sort();
+    assert!(files.len() > 20, "the scripts are missing");
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let actual = run(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        if actual == text {
+            continue;
+        }
+        if update {
+            std::fs::write(&file, actual).unwrap();
+        } else {
+            wrong.push(format!("{}:\n{}", file.display(), difference(&text, &actual)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+/// The first lines that differ.
+fn difference(expected: &str, actual: &str) -> String {
+    let (mut left, mut right) = (expected.lines(), actual.lines());
+    let mut number = 0;
+    loop {
+        number += 1;
+        match (left.next(), right.next()) {
+            (None, None) => return "only line ends differ".to_owned(),
+            (a, b) if a == b => {}
+            (a, b) => {
+                return format!(
+                    "  line {number}\n  expected: {}\n  actual:   {}",
+                    a.unwrap_or("(end)"),
+                    b.unwrap_or("(end)")
+                );
+            }
+        }
+    }
+}
+
+/// Runs a script and returns it with the outputs that it really has.
+fn run(text: &str) -> Result<String, String> {
+    let mut stage = Stage::new();
+    let mut result = String::new();
+    for block in text.trim_end().split("\n\n") {
+        if !result.is_empty() {
+            result.push('\n');
+        }
+        let mut together = false;
+        for line in block.lines().take_while(|line| *line != "---") {
+            writeln!(result, "{line}").unwrap();
+            if line == "together" {
+                together = true;
+            } else if !line.starts_with('#') {
+                stage.command(line).map_err(|error| format!("{line}: {error}"))?;
+                if !together {
+                    stage.end_turn();
+                }
+            }
+        }
+        stage.end_turn();
+        let outputs = std::mem::take(&mut stage.outputs);
+        if block.lines().any(|line| line == "---") || !outputs.is_empty() {
+            writeln!(result, "---").unwrap();
+            result.push_str(&outputs);
+        }
+    }
+    Ok(result)
+}
+
+/// A broker, its disk, and the clients of a script.
+struct Stage {
+    disk: Arc<MemoryDisk>,
+    broker: Option<Broker>,
+    effects: Effects,
+    clients: BTreeSet<ConnectionId>,
+    channels: BTreeSet<(ConnectionId, ChannelNumber)>,
+    capabilities: Vec<(ConnectionId, String)>,
+    hold: bool,
+    pending: Option<SyncPoint>,
+    now: Timestamp,
+    outputs: String,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut stage = Self {
+            disk: Arc::new(MemoryDisk::default()),
+            broker: None,
+            effects: Effects::default(),
+            clients: BTreeSet::new(),
+            channels: BTreeSet::new(),
+            capabilities: Vec::new(),
+            hold: false,
+            pending: None,
+            now: Timestamp(1_000_000),
+            outputs: String::new(),
+        };
+        stage.open();
+        stage
+    }
+
+    fn open(&mut self) {
+        let (store, recovery) =
+            Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
+        let options = BrokerOptions { outbox_bytes_max: 10_000, ..BrokerOptions::default() };
+        self.broker = Some(Broker::open(store, recovery, options, self.now).expect("it recovers"));
+        self.clients.clear();
+        self.channels.clear();
+        self.pending = None;
+    }
+
+    fn command(&mut self, line: &str) -> Result<(), String> {
+        match line.split_once(' ') {
+            None => self.verb(line),
+            Some((who, rest)) => match rest.strip_prefix("> ") {
+                Some(method) => self.method(who, method),
+                None => self.client(parse_connection(who)?, rest),
+            },
+        }
+    }
+
+    fn verb(&mut self, verb: &str) -> Result<(), String> {
+        match verb {
+            "hold" => self.hold = true,
+            "sync" => {
+                self.hold = false;
+                self.sync();
+            }
+            "crash" => {
+                self.broker = None;
+                self.open();
+            }
+            "restart" => {
+                let broker = self.broker.take().ok_or("no broker")?;
+                broker.close_store().map_err(|error| error.to_string())?;
+                self.open();
+            }
+            other => return Err(format!("what is '{other}'?")),
+        }
+        Ok(())
+    }
+
+    fn client(&mut self, id: ConnectionId, rest: &str) -> Result<(), String> {
+        let words: Vec<_> = rest.split(' ').collect();
+        let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+        match words.as_slice() {
+            ["capability", name] => self.capabilities.push((id, (*name).to_owned())),
+            ["gone"] => {
+                self.apply(id, Command::Gone);
+                self.clients.remove(&id);
+                self.channels.retain(|(client, _)| *client != id);
+            }
+            ["drained", bytes] => self.apply(id, Command::Drained(number(bytes)?)),
+            ["oversized", channel, bytes] => {
+                let channel = channel.parse().map(ChannelNumber).map_err(|_| "no channel")?;
+                self.ensure(id, channel, "basic.publish");
+                self.apply(id, Command::Oversized(channel, number(bytes)?));
+            }
+            ["vhost", name] => self.open_client(id, name),
+            _ => return Err("what?".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn method(&mut self, who: &str, text: &str) -> Result<(), String> {
+        let (client, channel) = who.split_once('.').unwrap_or((who, "0"));
+        let id = parse_connection(client)?;
+        let channel = ChannelNumber(channel.parse().map_err(|_| "no channel")?);
+        self.ensure(id, channel, text);
+        let command = if text.starts_with("basic.publish") {
+            Command::Publish(channel, parse_publish(text)?)
+        } else {
+            Command::Method(channel, text.parse::<Method>().map_err(|error| error.to_string())?)
+        };
+        self.apply(id, command);
+        Ok(())
+    }
+
+    /// Opens the connection and the channel of a command if the script has not.
+    fn ensure(&mut self, id: ConnectionId, channel: ChannelNumber, text: &str) {
+        if !self.clients.contains(&id) {
+            self.open_client(id, "/");
+            self.end_turn();
+        }
+        let own = text.starts_with("channel.open") || channel == ChannelNumber(0);
+        if self.channels.insert((id, channel)) && !own && !text.starts_with("raw ") {
+            let open = "channel.open".parse().expect("a method");
+            self.apply(id, Command::Method(channel, open));
+            self.end_turn();
+            self.outputs = self.outputs.replace(&format!("{id}.{channel} < channel.open-ok\n"), "");
+        }
+    }
+
+    fn open_client(&mut self, id: ConnectionId, vhost: &str) {
+        self.clients.insert(id);
+        let capabilities: Table = self
+            .capabilities
+            .iter()
+            .filter(|(client, _)| *client == id)
+            .map(|(_, name)| (ShortString::clipped(name), Field::Boolean(true)))
+            .collect();
+        let properties =
+            [(ShortString::clipped("capabilities"), Field::Table(capabilities))].into_iter();
+        let open = OpenConnection {
+            peer: "script".to_owned(),
+            user: ShortString::clipped("guest"),
+            virtual_host: ShortString::clipped(vhost),
+            client_properties: properties.collect(),
+            channel_max: 8,
+        };
+        self.apply(id, Command::Open(Box::new(open)));
+        self.end_turn();
+        self.outputs = self.outputs.replace(&format!("{id}.0 < connection.open-ok\n"), "");
+    }
+
+    fn apply(&mut self, id: ConnectionId, command: Command) {
+        if let Some(broker) = &mut self.broker {
+            broker.apply(self.now, id, command, &mut self.effects);
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let Some(broker) = &mut self.broker else { return };
+        let request = broker.end_turn(self.now, &mut self.effects).expect("the disk works");
+        if let Some(request) = request {
+            request.run().expect("the disk works");
+            self.pending = Some(request.point());
+        }
+        self.print();
+        if !self.hold {
+            self.sync();
+        }
+    }
+
+    fn sync(&mut self) {
+        if let (Some(point), Some(broker)) = (self.pending.take(), &mut self.broker) {
+            broker.synced(point, &mut self.effects);
+            self.print();
+            self.end_turn();
+        }
+    }
+
+    fn print(&mut self) {
+        for (id, outputs) in self.effects.take() {
+            for output in outputs {
+                print_output(&mut self.outputs, id, &output);
+            }
+        }
+    }
+}
+
+fn parse_connection(text: &str) -> Result<ConnectionId, String> {
+    let number = text.strip_prefix('c').and_then(|number| number.parse().ok());
+    number.map(ConnectionId).ok_or_else(|| format!("'{text}' is no connection"))
+}
+
+/// Splits `body="…"` or `body=*N` and `properties={…}` off a basic.publish.
+fn parse_publish(text: &str) -> Result<Publish, String> {
+    let (text, body) = match text.split_once(" body=") {
+        None => (text, Vec::new()),
+        Some((rest, body)) => (rest, parse_body(body)?),
+    };
+    let (text, properties) = match text.split_once(" properties={") {
+        None => (text, Properties::default()),
+        Some((rest, properties)) => {
+            let properties = properties.strip_suffix('}').ok_or("properties end with }")?;
+            let parsed = properties.parse::<Properties>();
+            (rest, parsed.map_err(|error| error.to_string())?)
+        }
+    };
+    let method = text.parse::<Method>().map_err(|error| error.to_string())?;
+    let Method::Basic(leveret::wire::basic::Method::Publish(publish)) = method else {
+        return Err("not a publish".to_owned());
+    };
+    let mut bytes = Vec::new();
+    properties.encode(&mut bytes);
+    let persistent = properties.delivery_mode == Some(2);
+    let key = &publish.routing_key;
+    Ok(Publish {
+        mandatory: publish.mandatory,
+        immediate: publish.immediate,
+        message: Message::from_parts(&publish.exchange, key, &bytes, &body, persistent),
+    })
+}
+
+fn parse_body(text: &str) -> Result<Vec<u8>, String> {
+    match text.strip_prefix('*') {
+        Some(count) => Ok(vec![b'*'; count.parse().map_err(|_| "no count")?]),
+        None => Ok(text.trim_matches('"').as_bytes().to_vec()),
+    }
+}
+
+fn print_output(out: &mut String, id: ConnectionId, output: &Output) {
+    match output {
+        Output::Method(channel, method) => writeln!(out, "{id}.{channel} < {method}"),
+        Output::Return { channel, message } => {
+            writeln!(out, "{id}.{channel} < basic.return 312{}", content(message))
+        }
+        Output::GetOk { channel, delivery_tag, message_count, delivery } => writeln!(
+            out,
+            "{id}.{channel} < basic.get-ok delivery_tag={delivery_tag}{} \
+             message_count={message_count}{}",
+            redelivered(delivery),
+            content(&delivery.message)
+        ),
+        Output::Deliver(Deliveries { channel, consumer_tag, first_tag, messages }) => {
+            for (tag, delivery) in (first_tag.0..).zip(messages) {
+                writeln!(
+                    out,
+                    "{id}.{channel} < basic.deliver consumer_tag=\"{consumer_tag}\" \
+                     delivery_tag={tag}{}{}",
+                    redelivered(delivery),
+                    content(&delivery.message)
+                )
+                .unwrap();
+            }
+            Ok(())
+        }
+    }
+    .unwrap();
+}
+
+fn redelivered(delivery: &Delivery) -> &'static str {
+    if delivery.redelivered { " redelivered=true" } else { "" }
+}
+
+fn content(message: &Message) -> String {
+    let mut text = format!(
+        " exchange=\"{}\" routing_key=\"{}\"",
+        message.exchange(),
+        String::from_utf8_lossy(message.routing_key())
+    );
+    let properties = Properties::decode(message.properties()).expect("properties");
+    let properties = properties.to_string();
+    if !properties.is_empty() {
+        write!(text, " properties={{{properties}}}").unwrap();
+    }
+    let body = message.body();
+    if body.len() > 40 {
+        write!(text, " body=*{}", body.len()).unwrap();
+    } else {
+        write!(text, " body=\"{}\"", String::from_utf8_lossy(body)).unwrap();
+    }
+    text
+}
