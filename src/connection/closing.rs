@@ -111,6 +111,13 @@ impl Connection {
         }
     }
 
+    /// The client has closed its socket.
+    pub fn end_of_file(&self) {
+        if matches!(self.stage, Stage::Running) {
+            warn!("{} {} has gone without connection.close", self.id, self.peer);
+        }
+    }
+
     /// When [`Self::tick`] has to be called at the latest.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.stage {
