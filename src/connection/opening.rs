@@ -1,0 +1,155 @@
+//! The steps of the handshake. A client that fails one is closed without a word, as by RabbitMQ:
+//! nobody has said yet who it is. The log says why.
+
+use log::{debug, info, warn};
+
+use crate::broker::{Command, Exception, OpenConnection};
+use crate::ids::{ChannelNumber, Timestamp};
+use crate::wire::{
+    Field, Frame, FrameKind, Method, PROTOCOL_HEADER, ReplyCode, ShortString, Table, connection,
+};
+
+use super::closing::close;
+use super::content::refusal;
+use super::handshake::{self, Greeting, judge};
+use super::sasl::{LoginError, log_in};
+use super::{Connection, Stage};
+
+/// Who has logged in.
+#[derive(Debug)]
+pub(super) struct Login {
+    user: ShortString,
+    client_properties: Table,
+}
+
+impl Connection {
+    /// The protocol header. Returns whether it is there and accepted.
+    pub(super) fn greet(&mut self, read: &mut Vec<u8>) -> bool {
+        match judge(read) {
+            Greeting::Incomplete => false,
+            Greeting::Accepted => {
+                read.drain(..PROTOCOL_HEADER.len());
+                self.answer(handshake::start());
+                self.stage = Stage::Start;
+                true
+            }
+            Greeting::Refused(what) => {
+                warn!("{} {} refused: it speaks {what}", self.id, self.peer);
+                read.clear();
+                self.outgoing.raw(&PROTOCOL_HEADER);
+                self.finish();
+                false
+            }
+        }
+    }
+
+    /// A frame before connection.open.
+    pub(super) fn opening_frame(
+        &mut self,
+        now: Timestamp,
+        frame: &Frame<'_>,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), Exception> {
+        match frame.kind {
+            FrameKind::Heartbeat => return Ok(()),
+            FrameKind::Method if frame.channel == ChannelNumber(0) => {}
+            FrameKind::Method | FrameKind::Header | FrameKind::Body => {
+                let text = format!("frame on channel {} before connection.open", frame.channel);
+                return Err(Exception::new(ReplyCode::UnexpectedFrame, text));
+            }
+        }
+        let method = Method::decode(frame.payload).map_err(refusal)?;
+        let Method::Connection(method) = method else { return Err(unexpected(&method)) };
+        match (std::mem::replace(&mut self.stage, Stage::Finished), method) {
+            (Stage::Start, connection::Method::StartOk(method)) => self.start_ok(now, method),
+            (Stage::Tune(login), connection::Method::TuneOk(method)) => {
+                self.tune_ok(login, &method)?;
+            }
+            (Stage::Open(login), connection::Method::Open(method)) => {
+                commands.push(self.open(login, method));
+            }
+            (_, connection::Method::Close(_)) => {
+                self.answer(connection::CloseOk::default());
+                self.finish();
+            }
+            (_, method) => return Err(unexpected(&method.into())),
+        }
+        Ok(())
+    }
+
+    /// connection.start-ok: the login.
+    fn start_ok(&mut self, now: Timestamp, method: connection::StartOk) {
+        let connection::StartOk { client_properties, mechanism, response, .. } = method;
+        match log_in(&self.options.credentials, &mechanism, &response, self.peer.ip()) {
+            Ok(user) => {
+                debug!("{} {} logged in as '{user}' by {mechanism}", self.id, self.peer);
+                self.answer(self.options.tuning.offer());
+                self.stage = Stage::Tune(Login { user, client_properties });
+            }
+            Err(error) => {
+                warn!("{} {} login refused: {error}", self.id, self.peer);
+                let until = now.after(self.options.penalty);
+                self.stage = Stage::Penalty { until };
+                if may_be_told(&error, &client_properties) {
+                    let text = format!(
+                        "Login was refused using authentication mechanism {mechanism}. For \
+                         details see the broker logfile."
+                    );
+                    self.answer(close(&Exception::new(ReplyCode::AccessRefused, text)));
+                    self.stage = Stage::Closing { until, in_step: true };
+                }
+            }
+        }
+    }
+
+    /// connection.tune-ok: the limits.
+    fn tune_ok(&mut self, login: Login, method: &connection::TuneOk) -> Result<(), Exception> {
+        let tuned = self
+            .options
+            .tuning
+            .settle(method)
+            .map_err(|text| Exception::new(ReplyCode::NotAllowed, text))?;
+        self.tuned = tuned;
+        self.outgoing.set_frame_max(tuned.frame_max);
+        self.heartbeat.negotiate(tuned.heartbeat_seconds);
+        self.stage = Stage::Open(login);
+        Ok(())
+    }
+
+    /// connection.open: what follows is the broker's.
+    fn open(&mut self, login: Login, method: connection::Open) -> Command {
+        info!("{} {} opens vhost '{}'", self.id, self.peer, method.virtual_host.escape_debug());
+        self.stage = Stage::Running;
+        Command::Open(Box::new(OpenConnection {
+            peer: self.peer.to_string(),
+            user: login.user,
+            virtual_host: method.virtual_host,
+            client_properties: login.client_properties,
+            channel_max: self.tuned.channel_max,
+        }))
+    }
+
+    /// Sends a method of the handshake, or of the end.
+    pub(super) fn answer(&mut self, method: impl Into<Method>) {
+        self.outgoing.method(ChannelNumber(0), &method.into());
+    }
+}
+
+/// Only wrong names and passwords are answered, and only to a client that asks for it.
+fn may_be_told(error: &LoginError, client_properties: &Table) -> bool {
+    let capable = match client_properties.get("capabilities") {
+        Some(Field::Table(capabilities)) => {
+            capabilities.get("authentication_failure_close") == Some(&Field::Boolean(true))
+        }
+        _ => false,
+    };
+    match error {
+        LoginError::InvalidCredentials(_) | LoginError::NotLoopback(_) => capable,
+        LoginError::UnknownMechanism(_) | LoginError::Malformed(_) => false,
+    }
+}
+
+fn unexpected(method: &Method) -> Exception {
+    let text = format!("unexpected method {} during the handshake", method.name());
+    Exception::new(ReplyCode::ChannelError, text)
+}

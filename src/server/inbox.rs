@@ -1,0 +1,36 @@
+//! What reaches the router.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::broker::Command;
+use crate::ids::{ConnectionId, SyncPoint};
+
+use super::outbox::Outbox;
+
+/// Inputs that may wait for the router; who has another one waits.
+const INPUTS_MAX: usize = 128;
+
+/// Something for the router to do.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A connection begins; what the broker has for it goes to this outbox.
+    Connected(ConnectionId, Arc<Outbox>),
+    /// What one read of a connection has brought. The last batch of every connection ends with
+    /// [`Command::Gone`].
+    Batch(ConnectionId, Vec<Command>),
+    /// The syncer is done up to there.
+    Synced(SyncPoint),
+    /// The checkpoint that was under way is done.
+    CheckpointDone,
+    /// The broker is to stop: close all connections.
+    Stop,
+    /// They are closed, or have had their time: close the store.
+    Finish,
+}
+
+/// The router's inbox: where to put inputs, and where it takes them.
+pub(super) fn inbox() -> (Sender<Input>, Receiver<Input>) {
+    crossbeam_channel::bounded(INPUTS_MAX)
+}

@@ -1,0 +1,117 @@
+//! A listener's thread: accepts clients and gives each a thread of its own.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::{error, warn};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::wire::PROTOCOL_HEADER;
+
+use super::outbox::Outbox;
+use super::rim::Rim;
+use super::socket;
+
+/// A connection's stack, in octets: nothing in it recurses deeper than a table does.
+const STACK_OCTETS: usize = 256 * 1024;
+
+/// How long to leave it when there are no descriptors or no memory for another client.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often to complain at most about the same thing.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Accepts clients until the rim is closed.
+pub(super) fn run(listener: &TcpListener, rim: &Arc<Rim>) {
+    let mut complaints = Complaints::default();
+    while wait(listener, rim) {
+        match listener.accept() {
+            Ok((stream, peer)) => admit(rim, stream, peer, &mut complaints),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => {
+                complaints.add(|| error!("cannot accept connections: {error}"));
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+/// Sleeps until there is a client. Returns `false` when no more are to be accepted.
+fn wait(listener: &TcpListener, rim: &Rim) -> bool {
+    let mut polled =
+        [PollFd::new(listener, PollFlags::IN), PollFd::new(&rim.closed, PollFlags::IN)];
+    match poll(&mut polled, None) {
+        Ok(_) | Err(Errno::INTR) => polled[1].revents().is_empty(),
+        Err(error) => {
+            error!("cannot wait for connections: {error}");
+            thread::sleep(PAUSE);
+            true
+        }
+    }
+}
+
+/// Whether an error of accept(2) concerns one client only, which is gone.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+    )
+}
+
+/// Gives a client a thread, or turns it away: then the others go on.
+fn admit(rim: &Arc<Rim>, stream: TcpStream, peer: SocketAddr, complaints: &mut Complaints) {
+    if !rim.seats.take() {
+        complaints.add(|| warn!("{peer} turned away: too many connections"));
+        return turn_away(stream);
+    }
+    let seat = Seat(Arc::clone(rim));
+    let outbox = match Outbox::new() {
+        Ok(outbox) => Arc::new(outbox),
+        Err(error) => {
+            complaints.add(|| warn!("{peer} turned away: {error}"));
+            return turn_away(stream);
+        }
+    };
+    let id = rim.next_id();
+    let thread = thread::Builder::new().name(id.to_string()).stack_size(STACK_OCTETS);
+    let spawned = thread.spawn(move || {
+        let seat = seat;
+        socket::run(&seat.0, id, stream, peer, outbox);
+    });
+    if let Err(error) = spawned {
+        complaints.add(|| warn!("{peer} turned away: no thread for it: {error}"));
+    }
+}
+
+/// The answer of a server that cannot take a client: a protocol header and the end
+/// (AMQP 0-9-1, section 4.2.2).
+fn turn_away(mut stream: TcpStream) {
+    // Eight octets always fit into a new socket; the client may be gone already.
+    let _ = stream.write_all(&PROTOCOL_HEADER);
+}
+
+/// A taken seat, given back when its client is gone.
+struct Seat(Arc<Rim>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seats.leave();
+    }
+}
+
+/// Keeps a flood of clients from being a flood of lines.
+#[derive(Default)]
+struct Complaints(Option<Instant>);
+
+impl Complaints {
+    fn add(&mut self, log: impl FnOnce()) {
+        if self.0.is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL) {
+            self.0 = Some(Instant::now());
+            log();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What listeners and connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use parking_lot::{Condvar, Mutex};
+
+use crate::connection::ConnectionOptions;
+use crate::ids::ConnectionId;
+
+use super::bell::Bell;
+use super::clock::Clock;
+use super::inbox::Input;
+
+/// What every thread at the rim needs.
+#[derive(Debug)]
+pub(super) struct Rim {
+    /// The clock.
+    pub(super) clock: Clock,
+    /// The way to the router.
+    pub(super) inbox: Sender<Input>,
+    /// What connections are told.
+    pub(super) options: Arc<ConnectionOptions>,
+    /// Rings when no more connections are to be accepted.
+    pub(super) closed: Bell,
+    /// The connections there are.
+    pub(super) seats: Seats,
+    next_id: AtomicU64,
+}
+
+impl Rim {
+    /// A rim without connections.
+    pub(super) fn new(
+        clock: Clock,
+        inbox: Sender<Input>,
+        options: ConnectionOptions,
+        closed: Bell,
+        seats: Seats,
+    ) -> Self {
+        let options = Arc::new(options);
+        Self { clock, inbox, options, closed, seats, next_id: AtomicU64::new(1) }
+    }
+
+    /// A number for a new connection.
+    pub(super) fn next_id(&self) -> ConnectionId {
+        ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Counts connections, up to a limit.
+#[derive(Debug)]
+pub(super) struct Seats {
+    taken: Mutex<usize>,
+    left: Condvar,
+    max: usize,
+}
+
+impl Seats {
+    /// So many seats, all free.
+    pub(super) fn new(max: usize) -> Self {
+        Self { taken: Mutex::new(0), left: Condvar::new(), max }
+    }
+
+    /// Takes a seat, if there is one. It is to be given back by [`Self::leave`].
+    pub(super) fn take(&self) -> bool {
+        let mut taken = self.taken.lock();
+        let free = *taken < self.max;
+        *taken += usize::from(free);
+        free
+    }
+
+    /// Gives a seat back.
+    pub(super) fn leave(&self) {
+        let mut taken = self.taken.lock();
+        *taken = taken.saturating_sub(1);
+        if *taken == 0 {
+            self.left.notify_all();
+        }
+    }
+
+    /// Waits until all have left, at most so long.
+    pub(super) fn wait_until_empty(&self, at_most: Duration) {
+        let deadline = Instant::now() + at_most;
+        let mut taken = self.taken.lock();
+        while *taken > 0 && !self.left.wait_until(&mut taken, deadline).timed_out() {}
+    }
+}

@@ -1,0 +1,219 @@
+//! A connection's thread: one loop around poll(2) on its socket and its outbox's bell.
+//!
+//! ```text
+//!        ┌─▶ outbox ─▶ Connection ─▶ write until the socket is full
+//!        │   poll: readable, writable, bell, deadline
+//!        └── read ─▶ Connection ─▶ commands ─▶ inbox   (blocks while the router is behind)
+//! ```
+
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::mem;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{debug, info};
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::broker::{Command, Output};
+use crate::connection::Connection;
+use crate::ids::{ConnectionId, Timestamp};
+
+use super::inbox::Input;
+use super::outbox::Outbox;
+use super::rim::Rim;
+
+/// Room for a read at first, in octets: enough for who only acknowledges.
+const READ_OCTETS_MIN: usize = 4 * 1024;
+
+/// Room for a read once a client has filled the smaller ones, in octets.
+const READ_OCTETS_MAX: usize = 64 * 1024;
+
+/// Runs of octets in one vectored write at most (Linux takes 1,024).
+const RUNS_MAX: usize = 64;
+
+/// How long a client may leave its socket full before it is dropped.
+const STALLED_MAX: Duration = Duration::from_secs(30);
+
+/// Serves one client until it is gone. The router always hears of that: also when this panics,
+/// which the thread's end keeps from going further.
+pub(super) fn run(
+    rim: &Rim,
+    id: ConnectionId,
+    stream: TcpStream,
+    peer: SocketAddr,
+    outbox: Arc<Outbox>,
+) {
+    info!("{id} {peer} connected");
+    if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
+        return;
+    }
+    let connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    let mut session = Session {
+        rim,
+        id,
+        stream,
+        connection,
+        outbox,
+        read: Vec::with_capacity(READ_OCTETS_MIN),
+        commands: Vec::new(),
+        outputs: Vec::new(),
+        stalled: None,
+        gone: false,
+    };
+    match session.talk() {
+        Ok(()) => debug!("{id} {peer} disconnected"),
+        Err(error) => info!("{id} {peer} disconnected: {error}"),
+    }
+}
+
+/// A client's socket with its conversation.
+struct Session<'a> {
+    rim: &'a Rim,
+    id: ConnectionId,
+    stream: TcpStream,
+    connection: Connection,
+    outbox: Arc<Outbox>,
+    /// What has been read and not handled: less than a frame.
+    read: Vec<u8>,
+    commands: Vec<Command>,
+    outputs: Vec<Output>,
+    /// Since when the socket has been full.
+    stalled: Option<Timestamp>,
+    /// [`Command::Gone`] has been sent.
+    gone: bool,
+}
+
+impl Session<'_> {
+    fn talk(&mut self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        self.stream.set_nodelay(true)?;
+        loop {
+            self.write()?;
+            self.hand_over()?;
+            if self.connection.is_finished() {
+                return self.hang_up();
+            }
+            if self.wait()? && !self.read()? {
+                self.connection.end_of_file();
+                return Ok(());
+            }
+            self.connection.tick(self.rim.clock.now(), &mut self.commands);
+            self.hand_over()?;
+        }
+    }
+
+    /// Writes what the broker has for the client, as far as the socket takes it.
+    fn write(&mut self) -> io::Result<()> {
+        if self.outbox.take(&mut self.outputs) {
+            self.connection.stop();
+        }
+        self.connection.send(&mut self.outputs);
+        loop {
+            let now = self.rim.clock.now();
+            self.connection.fill(now);
+            if self.connection.outgoing().is_empty() {
+                self.stalled = None;
+                return Ok(());
+            }
+            let runs: Vec<_> =
+                self.connection.outgoing().runs().take(RUNS_MAX).map(IoSlice::new).collect();
+            match self.stream.write_vectored(&runs) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.stalled = None;
+                    self.connection.wrote(now, written);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let since = *self.stalled.get_or_insert(now);
+                    if now >= since.after(STALLED_MAX) {
+                        return Err(io::Error::new(ErrorKind::TimedOut, "it does not read"));
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do. Returns whether the socket is to be read.
+    fn wait(&mut self) -> io::Result<bool> {
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, self.connection.wants_input());
+        wanted.set(PollFlags::OUT, self.stalled.is_some());
+        let timeout = if self.outbox.fall_asleep() { self.timeout() } else { Some(Duration::ZERO) };
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut polled =
+            [PollFd::new(&self.stream, wanted), PollFd::new(&self.outbox, PollFlags::IN)];
+        let result = poll(&mut polled, timeout.as_ref());
+        let [socket, bell] = polled.map(|fd| fd.revents());
+        self.outbox.wake_up(!bell.is_empty());
+        match result {
+            Ok(_) => Ok(socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let stalled = self.stalled.map(|since| since.after(STALLED_MAX));
+        let deadline = self.connection.deadline().into_iter().chain(stalled).min()?;
+        Some(self.rim.clock.until(deadline))
+    }
+
+    /// Reads once. Returns whether the client may have more to say.
+    fn read(&mut self) -> io::Result<bool> {
+        if self.read.capacity() > READ_OCTETS_MAX && self.read.is_empty() {
+            self.read = Vec::with_capacity(READ_OCTETS_MAX);
+        } else if self.read.len() == self.read.capacity() {
+            self.read.reserve(READ_OCTETS_MIN);
+        }
+        match rustix::io::read(&self.stream, spare_capacity(&mut self.read)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(Errno::INTR | Errno::AGAIN) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+        let capacity = self.read.capacity();
+        if self.read.len() == capacity && capacity < READ_OCTETS_MAX {
+            self.read.reserve_exact(capacity * 3);
+        }
+        let now = self.rim.clock.now();
+        self.connection.receive(now, &mut self.read, &mut self.commands);
+        Ok(true)
+    }
+
+    /// Hands the router what has come.
+    fn hand_over(&mut self) -> io::Result<()> {
+        self.connection.report_drained(&mut self.commands);
+        if self.commands.is_empty() {
+            return Ok(());
+        }
+        let next = Vec::with_capacity(self.commands.len());
+        let batch = mem::replace(&mut self.commands, next);
+        self.gone |= matches!(batch.last(), Some(Command::Gone));
+        let sent = self.rim.inbox.send(Input::Batch(self.id, batch));
+        sent.map_err(|_| io::Error::other("the broker has stopped"))
+    }
+
+    /// Closes the socket after everything is written. What the client has sent besides is read
+    /// first: closing over it would make the kernel throw away what we have written.
+    fn hang_up(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)?;
+        let mut rest = [0; READ_OCTETS_MIN];
+        while rustix::io::read(&self.stream, &mut rest).is_ok_and(|octets| octets > 0) {}
+        Ok(())
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if !self.gone {
+            // It fails only when the broker has stopped.
+            let _ = self.rim.inbox.send(Input::Batch(self.id, vec![Command::Gone]));
+        }
+    }
+}
