@@ -152,7 +152,7 @@ impl Broker {
             Entry::Define { virtual_host, queue, method } => {
                 self.replay_definition(&virtual_host, queue, &method, replays)?;
             }
-            Entry::Queue { id, next_ordinal, log, outstanding } => {
+            Entry::Queue { queue: id, next_ordinal, log, outstanding } => {
                 let replay = replays.entry(id).or_default();
                 replay.next_ordinal = next_ordinal;
                 replay.log = Some(log);
