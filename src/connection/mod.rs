@@ -239,10 +239,11 @@ impl Connection {
     /// the limit, so it never holds up a consumer.
     pub fn report_drained(&mut self, commands: &mut Vec<Command>) {
         let worth_it = self.drained >= self.options.outbox_bytes_max / 4;
-        if self.drained > 0 && matches!(self.stage, Stage::Running) {
-            if worth_it || !commands.is_empty() {
-                commands.push(Command::Drained(std::mem::take(&mut self.drained)));
-            }
+        if self.drained > 0
+            && matches!(self.stage, Stage::Running)
+            && (worth_it || !commands.is_empty())
+        {
+            commands.push(Command::Drained(std::mem::take(&mut self.drained)));
         }
     }
 

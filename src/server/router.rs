@@ -55,6 +55,13 @@ impl Router {
                 let _ = self.checkpointer.send(job);
             }
         }
+        // The last checkpoint comes after the one that may be under way.
+        while self.broker.is_checkpointing() {
+            let Ok(input) = inbox.recv() else { break };
+            if matches!(input, Input::CheckpointDone) {
+                self.broker.checkpoint_done()?;
+            }
+        }
         self.broker.close_store()
     }
 
