@@ -22,7 +22,8 @@ class Result:
 
     def __str__(self):
         line = f"{'ok  ' if self.passed else 'FAIL'}  {self.name:<36} {self.seconds:6.2f} s"
-        return "\n        ".join([line, *self.trouble.splitlines()])
+        told = [words[:300] for words in self.trouble.splitlines()[-30:]]
+        return "\n        ".join([line, *told])
 
 
 def run_story(name, command, broker):
