@@ -1,7 +1,7 @@
 // The Go stories: each is a small program that shows one use of AMQP 0-9-1 with the client
 // github.com/rabbitmq/amqp091-go, and checks that the broker does what the reader expects.
 //
-//	AMQP_URL=amqp://guest:guest@127.0.0.1:5672/ stories hello    runs one
+//	AMQP_URL=amqp://guest:guest@127.0.0.1:5672/%2f stories hello    runs one
 //	stories list                                                  names them
 package main
 

@@ -19,7 +19,7 @@ class OwnBroker:
     def __init__(self, binary, data):
         self.binary, self.data = binary, data
         self.port = free_port()
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"
         self.log = tempfile.TemporaryFile()
         self.process = None
 

@@ -7,11 +7,13 @@ const amqp = require('amqplib');
 function story(run) {
   const late = setTimeout(() => { throw new Error('nothing happened for 60 s'); }, 60_000);
   late.unref();
+  process.exitCode = 1; // until it is done: Node ends when nothing more can happen
   amqp.connect(process.env.AMQP_URL)
     .then(async (connection) => {
       connection.on('error', () => {}); // a story that provokes one looks at it itself
       await run(connection);
       await connection.close().catch(() => {});
+      process.exitCode = 0;
     })
     .catch((error) => {
       console.error(error.stack);
