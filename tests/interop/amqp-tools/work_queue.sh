@@ -7,7 +7,7 @@ mkfifo "$directory/began"
 amqp-publish --url "$AMQP_URL" -p -r "$queue" -b 'a task'
 
 # The first worker's command says that it has begun (by its process id), and does not end.
-amqp-consume --url "$AMQP_URL" -q "$queue" -p 1 \
+amqp-consume --url "$AMQP_URL" -q "$queue" -p 1 -- \
   bash -c "echo \$\$ >'$directory/began'; exec sleep 600" >/dev/null 2>&1 &
 victim=$!
 read -r command <"$directory/began"
