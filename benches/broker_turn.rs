@@ -1,5 +1,7 @@
 //! A turn of the broker: a batch of publishes in, deliveries out, on a disk in memory.
 
+#![allow(missing_docs, clippy::cast_possible_truncation, reason = "a bench is run, not called")]
+
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

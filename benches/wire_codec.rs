@@ -1,5 +1,7 @@
 //! The codec: what a frame costs, one way and the other.
 
+#![allow(missing_docs, clippy::cast_possible_truncation, reason = "a bench is run, not called")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -120,6 +120,8 @@ pub struct Broker {
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
     checkpointing: bool,
+    /// A checkpoint is due although the journal is short.
+    checkpoint_due: bool,
     /// A disk that failed: the turn does not end.
     failure: Option<StoreError>,
 }

@@ -111,6 +111,8 @@ impl Broker {
             }
         }
         broker.recovering = false;
+        // Whatever was replayed would be replayed again: a checkpoint makes an end of it.
+        broker.checkpoint_due = !recovery.clean();
         let (queues, messages) =
             (broker.queues.len(), broker.queues.values().map(Queue::ready).sum::<u64>());
         info!("recovered {queues} durable queues with {messages} messages at {}", now.0);
@@ -140,6 +142,7 @@ impl Broker {
             places: Vec::new(),
             recovering: false,
             checkpointing: false,
+            checkpoint_due: false,
             failure: None,
             options,
         }
@@ -171,16 +174,18 @@ impl Broker {
                     replay.found.insert(place.ordinal, found);
                 }
             }
-            Entry::Settle { queue, first, last } => {
+            Entry::Settle { queue, first, last } if first <= last => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.settle(first, last);
                 }
             }
-            Entry::Deliver { queue, first, last } => {
+            Entry::Deliver { queue, first, last } if first <= last => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.deliver(first, last);
                 }
             }
+            // A run that ends before it begins: nothing is in it.
+            Entry::Settle { .. } | Entry::Deliver { .. } => {}
             Entry::Purge { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.purged_before = replay.purged_before.max(before);
@@ -327,7 +332,7 @@ impl Replay {
         self.next_ordinal = self.next_ordinal.max(last.next());
         remove_range(&mut self.found, first, last);
         let settled = remove_range(&mut self.outstanding, first, last);
-        self.released.extend(settled.into_values().map(|record| record.location));
+        self.released.extend(settled.into_iter().map(|record| record.location));
         self.settled.insert(first, last);
     }
 
@@ -346,15 +351,10 @@ impl Replay {
     }
 }
 
-/// Takes the entries from `first` through `last` out.
-fn remove_range<T>(
-    map: &mut BTreeMap<Ordinal, T>,
-    first: Ordinal,
-    last: Ordinal,
-) -> BTreeMap<Ordinal, T> {
-    let mut removed = map.split_off(&first);
-    map.append(&mut removed.split_off(&last.next()));
-    removed
+/// Takes the entries from `first` through `last` out, at a cost of those alone.
+fn remove_range<T>(map: &mut BTreeMap<Ordinal, T>, first: Ordinal, last: Ordinal) -> Vec<T> {
+    let ordinals: Vec<_> = map.range(first..=last).map(|(ordinal, _)| *ordinal).collect();
+    ordinals.iter().filter_map(|ordinal| map.remove(ordinal)).collect()
 }
 
 /// The records that were taken from the log when the snapshot was made and are not settled since.

@@ -20,10 +20,11 @@ impl Broker {
     /// Begins a checkpoint when one is due and none is under way. The job is to be run on another
     /// thread, and then [`Self::checkpoint_done`] to be called.
     pub fn checkpoint(&mut self, _now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
-        if self.checkpointing || !self.store.wants_checkpoint() {
+        if self.checkpointing || !(self.checkpoint_due || self.store.wants_checkpoint()) {
             return Ok(None);
         }
         self.checkpointing = true;
+        self.checkpoint_due = false;
         self.begin_checkpoint().map(Some)
     }
 

@@ -209,7 +209,7 @@ impl QueueLog {
                     self.directory_made = true;
                 }
                 writer.flush(&self.shelf)?;
-                self.unsynced_from.get_or_insert(writer.number());
+                self.unsynced_from.get_or_insert_with(|| writer.number());
             }
             if self.writers.len() == 1 {
                 break;

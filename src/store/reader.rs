@@ -66,7 +66,8 @@ impl SegmentReader {
         };
         match mapping {
             Ok(mapping) => {
-                let length = writer.map_or(mapping.bytes().len(), |(_, capacity, _)| capacity);
+                let length =
+                    writer.map_or_else(|| mapping.bytes().len(), |(_, capacity, _)| capacity);
                 let reader = Self::over(shelf, number, mapping);
                 Ok(reader.map(|reader| Self { length, ..reader }))
             }

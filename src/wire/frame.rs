@@ -76,7 +76,7 @@ pub fn parse_frame_header(
     bytes: &[u8],
     payload_max: u32,
 ) -> Result<Option<FrameHeader>, WireError> {
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LENGTH>() else {
+    let Some((header, _)) = bytes.split_first_chunk::<HEADER_LENGTH>() else {
         return Ok(None);
     };
     let size = BigEndian::read_u32(&header[3..]);
@@ -88,9 +88,9 @@ pub fn parse_frame_header(
         other => return Err(WireError::frame(format!("unknown frame type {other}"))),
     };
     if size > payload_max {
-        let first = if rest.is_empty() { "all octets = <<>>" } else { "first 16 octets shown" };
+        // RabbitMQ's words; it shows the payload's first octets, of which it has none yet.
         return Err(WireError::frame(format!(
-            "type {}, {first}: {{frame_too_large,{size},{payload_max}}}",
+            "type {}, all octets = <<>>: {{frame_too_large,{size},{payload_max}}}",
             header[0]
         )));
     }

@@ -35,7 +35,7 @@ pub(super) fn handle(
     method: queue::Method,
 ) -> Result<(), Exception> {
     match method {
-        queue::Method::Declare(method) => declare(broker, call, method),
+        queue::Method::Declare(method) => declare(broker, call, &method),
         queue::Method::Bind(method) => bind(broker, call, method),
         queue::Method::Unbind(method) => unbind(broker, call, &method),
         queue::Method::Purge(method) => purge(broker, call, &method),
@@ -80,16 +80,15 @@ fn name_or_last(
 fn declare(
     broker: &mut Broker,
     call: &mut Call<'_>,
-    method: queue::Declare,
+    method: &queue::Declare,
 ) -> Result<(), Exception> {
-    let no_wait = method.no_wait;
     let name = if method.passive {
         usable(broker, call, &method.queue)?.name().clone()
     } else {
         declare_active(broker, call, method)?
     };
     broker.channels[call.channel].last_queue = name.clone();
-    if !no_wait {
+    if !method.no_wait {
         let vhost = broker.connections[call.connection].vhost;
         let (message_count, consumer_count) = broker
             .queue_named(vhost, &name)
@@ -103,7 +102,7 @@ fn declare(
 fn declare_active(
     broker: &mut Broker,
     call: &Call<'_>,
-    method: queue::Declare,
+    method: &queue::Declare,
 ) -> Result<ShortString, Exception> {
     let connection = &broker.connections[call.connection];
     let (vhost, owner) = (connection.vhost, connection.id);
@@ -121,7 +120,7 @@ fn declare_active(
         if current.declared.exclusive != exclusive {
             return Err(locked(&name, &vhost_name));
         }
-        assert_equivalent(current, &method, &subject)?;
+        assert_equivalent(current, method, &subject)?;
         return Ok(name);
     }
     let arguments = QueueArguments::parse(&method.arguments)
