@@ -29,6 +29,8 @@ mod opening;
 mod output;
 mod running;
 mod sasl;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -239,10 +241,9 @@ impl Connection {
     /// the limit, so it never holds up a consumer.
     pub fn report_drained(&mut self, commands: &mut Vec<Command>) {
         let worth_it = self.drained >= self.options.outbox_bytes_max / 4;
-        if self.drained > 0 && matches!(self.stage, Stage::Running) {
-            if worth_it || !commands.is_empty() {
-                commands.push(Command::Drained(std::mem::take(&mut self.drained)));
-            }
+        let open = matches!(self.stage, Stage::Running);
+        if self.drained > 0 && open && (worth_it || !commands.is_empty()) {
+            commands.push(Command::Drained(std::mem::take(&mut self.drained)));
         }
     }
 
