@@ -92,7 +92,23 @@ impl Broker {
         self.connections[channel.connection].outbox_bytes += message.size();
         let to = channel.connection_id;
         let number = channel.number;
-        let tag = consumer.tag.clone();
+        let delivery = Delivery { redelivered, message };
+        let outputs = self.turn.deliveries.bundle(to);
+        match outputs.last_mut() {
+            Some(Output::Deliver(run))
+                if run.channel == number
+                    && run.consumer_tag == consumer.tag
+                    && run.first_tag.0 + run.messages.len() as u64 == delivery_tag.0 =>
+            {
+                run.messages.push(delivery);
+            }
+            _ => outputs.push(Output::Deliver(Deliveries {
+                channel: number,
+                consumer_tag: consumer.tag.clone(),
+                first_tag: delivery_tag,
+                messages: vec![delivery],
+            })),
+        }
         if consumer.no_ack {
             self.forget(id, &item);
         } else {
@@ -104,22 +120,6 @@ impl Broker {
             let from = Some((key, consumer.number));
             channel.unacked.push(delivery_tag, Delivered { queue: id, item, consumer: from });
         }
-        let delivery = Delivery { redelivered, message };
-        let outputs = self.turn.deliveries.bundle(to);
-        if let Some(Output::Deliver(run)) = outputs.last_mut()
-            && run.channel == number
-            && run.consumer_tag == tag
-            && run.first_tag.0 + run.messages.len() as u64 == delivery_tag.0
-        {
-            run.messages.push(delivery);
-            return;
-        }
-        outputs.push(Output::Deliver(Deliveries {
-            channel: number,
-            consumer_tag: tag,
-            first_tag: delivery_tag,
-            messages: vec![delivery],
-        }));
     }
 
     /// Moves the deliveries of the turn so far behind what else it sends. Called before anything

@@ -1,6 +1,6 @@
 //! What the broker wants done: frames to send, connections to end.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::ids::{ChannelNumber, ConnectionId, DeliveryTag};
 use crate::message::Message;
@@ -61,6 +61,8 @@ pub struct Delivery {
 pub struct Effects {
     bundles: Vec<(ConnectionId, Vec<Output>)>,
     places: HashMap<ConnectionId, usize>,
+    /// The bundle that was asked for last: mostly it is the next one too.
+    last: usize,
 }
 
 impl Effects {
@@ -71,10 +73,16 @@ impl Effects {
 
     /// The outputs gathered for a connection so far.
     pub fn bundle(&mut self, to: ConnectionId) -> &mut Vec<Output> {
+        if let Some((last, _)) = self.bundles.get(self.last)
+            && *last == to
+        {
+            return &mut self.bundles[self.last].1;
+        }
         let place = *self.places.entry(to).or_insert_with(|| {
             self.bundles.push((to, Vec::new()));
             self.bundles.len() - 1
         });
+        self.last = place;
         &mut self.bundles[place].1
     }
 

@@ -45,8 +45,9 @@ pub use exception::Exception;
 pub use fsync::FsyncPolicy;
 pub use recovery::BrokerError;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
@@ -259,10 +260,11 @@ impl Broker {
         if self.channels[channel].state != ChannelState::Open {
             return;
         }
+        // What was defined without a reply (no_wait, a consumer that went) is durable all the same,
+        // without a promise.
+        self.turn.defined = false;
         let mut call = Call { now, connection: place, channel, effects };
         let result = handler(self, &mut call);
-        // A definition that is not answered (no_wait) is durable all the same, without a promise.
-        self.turn.defined = false;
         if let Err(refusal) = result {
             if refusal.code.is_hard() {
                 self.refuse_connection(place, method, &refusal, effects);

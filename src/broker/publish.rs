@@ -1,9 +1,9 @@
 //! A published message: checked, routed, put into its queues, told to its publisher.
 
-use crate::ids::Timestamp;
+use crate::ids::{ExchangeId, Timestamp};
 use crate::message::Message;
 use crate::store::Place;
-use crate::wire::{PropertiesView, ReplyCode, basic};
+use crate::wire::{PropertiesView, ReplyCode};
 
 use super::Broker;
 use super::call::Call;
@@ -30,10 +30,7 @@ pub(super) fn publish(
     call: &mut Call<'_>,
     publish: Publish,
 ) -> Result<(), Exception> {
-    check(broker, call, &publish).map_err(|mut exception| {
-        exception.method = Some(basic::Publish::ID);
-        exception
-    })?;
+    let exchange = check(broker, call, &publish)?;
     if let Mode::Transaction(transaction) = &mut broker.channels[call.channel].mode {
         transaction.publish_bytes += publish.message.size();
         if transaction.publish_bytes > TRANSACTION_BYTES_MAX {
@@ -42,10 +39,10 @@ pub(super) fn publish(
                 format!("a transaction holds at most {TRANSACTION_BYTES_MAX} octets"),
             ));
         }
-        transaction.publishes.push(publish);
+        transaction.publishes.push((exchange, publish));
         return Ok(());
     }
-    let durable = broker.accept(call, publish);
+    let durable = broker.accept(call, exchange, publish);
     if let Mode::Confirm(confirms) = &mut broker.channels[call.channel].mode {
         if durable {
             confirms.write()
@@ -58,7 +55,11 @@ pub(super) fn publish(
 }
 
 /// Whether a publish is allowed, in the order of RabbitMQ's checks.
-fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<(), Exception> {
+fn check(
+    broker: &Broker,
+    call: &Call<'_>,
+    publish: &Publish,
+) -> Result<ExchangeId, Exception> {
     let message = &publish.message;
     if u64::from(message.body_length()) > broker.options.message_bytes_max {
         return Err(oversized(broker, u64::from(message.body_length())));
@@ -68,16 +69,14 @@ fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<(), Exce
     }
     let connection = &broker.connections[call.connection];
     let name = message.exchange();
-    if !name.is_empty() {
-        let exchange = broker
-            .exchange_named(connection.vhost, name)
-            .ok_or_else(|| no_exchange(name, &broker.vhosts[connection.vhost].name))?;
-        if exchange.declared.internal {
-            return Err(access_refused(format!(
-                "cannot publish to internal exchange '{name}' in vhost '{}'",
-                broker.vhosts[connection.vhost].name
-            )));
-        }
+    let exchange = broker
+        .exchange_named(connection.vhost, name)
+        .ok_or_else(|| no_exchange(name, &broker.vhosts[connection.vhost].name))?;
+    if exchange.declared.internal {
+        return Err(access_refused(format!(
+            "cannot publish to internal exchange '{name}' in vhost '{}'",
+            broker.vhosts[connection.vhost].name
+        )));
     }
     let flags = match message.properties() {
         [high, low, ..] => u16::from_be_bytes([*high, *low]),
@@ -86,17 +85,15 @@ fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<(), Exce
     if flags & (EXPIRATION_FLAG | USER_ID_FLAG) != 0 {
         check_properties(message, &connection.user)?;
     }
-    Ok(())
+    Ok(exchange.id)
 }
 
 /// The refusal of a body that is too long.
 pub(super) fn oversized(broker: &Broker, size: u64) -> Exception {
-    let mut exception = precondition_failed(format!(
+    precondition_failed(format!(
         "message size {size} is larger than configured max size {}",
         broker.options.message_bytes_max
-    ));
-    exception.method = Some(basic::Publish::ID);
-    exception
+    ))
 }
 
 fn check_properties(message: &Message, user: &str) -> Result<(), Exception> {
@@ -125,15 +122,15 @@ fn check_properties(message: &Message, user: &str) -> Result<(), Exception> {
 impl Broker {
     /// Routes a message that has passed the checks and puts it into its queues; returns it if it
     /// is mandatory and reaches none. Says whether its confirm has to wait for the disk.
-    pub(super) fn accept(&mut self, call: &mut Call<'_>, publish: Publish) -> bool {
+    pub(super) fn accept(
+        &mut self,
+        call: &mut Call<'_>,
+        exchange: ExchangeId,
+        publish: Publish,
+    ) -> bool {
         let Publish { mandatory, message, .. } = publish;
         let vhost = self.connections[call.connection].vhost;
-        let Some(exchange) = self.exchange_named(vhost, message.exchange()) else {
-            // Deleted between the publish and the commit of its transaction.
-            return false;
-        };
-        let id = exchange.id;
-        self.route(vhost, id, &message);
+        self.route(vhost, exchange, &message);
         if self.scratch.queues.is_empty() {
             if mandatory {
                 let channel = &self.channels[call.channel];

@@ -10,8 +10,9 @@
 //! others behind its log. Nothing is written before that, and replay gives the same result however
 //! often it is begun.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use log::{info, warn};
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
@@ -151,7 +152,7 @@ impl Broker {
             Entry::Define { virtual_host, queue, method } => {
                 self.replay_definition(&virtual_host, queue, &method, replays)?;
             }
-            Entry::Queue { id, next_ordinal, log, outstanding } => {
+            Entry::Queue { queue: id, next_ordinal, log, outstanding } => {
                 let replay = replays.entry(id).or_default();
                 replay.next_ordinal = next_ordinal;
                 replay.log = Some(log);
@@ -364,8 +365,7 @@ fn take_again(queue: &mut Queue, replay: &Replay, budget: &mut Budget) -> Result
     let delivered = replay.delivered.last_key_value().map(|(ordinal, _)| *ordinal);
     let purged = (replay.purged_before > Ordinal(0)).then(|| Ordinal(replay.purged_before.0 - 1));
     let Some(last) = delivered.max(replay.settled.last()).max(purged) else { return Ok(()) };
-    while queue.log_mut().head().is_some_and(|head| head <= last) {
-        let Some(stored) = queue.log_mut().take()? else { return Ok(()) };
+    while let Some(stored) = queue.log_mut().take()? {
         let deliveries = replay.delivered.get(&stored.ordinal).copied().unwrap_or(0);
         let purged = deliveries == 0 && stored.ordinal < replay.purged_before;
         if replay.settled.contains(stored.ordinal) || purged {
@@ -380,6 +380,9 @@ fn take_again(queue: &mut Queue, replay: &Replay, budget: &mut Budget) -> Result
             published: stored.published,
         };
         queue.restore(item, budget);
+        if stored.ordinal > last {
+            break; // the first that had not been taken: it is first again, as a returned one
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a transactional channel has asked for and not committed.
 
-use crate::ids::DeliveryTag;
+use crate::ids::{DeliveryTag, ExchangeId};
 
 use super::channel::Delivered;
 use super::command::Publish;
@@ -21,8 +21,9 @@ pub enum Settlement {
 /// promises atomicity only for one queue; so does this.
 #[derive(Debug, Default)]
 pub struct Transaction {
-    /// Messages to route at commit.
-    pub publishes: Vec<Publish>,
+    /// Messages to route at commit, and the exchanges they were published to. One that is deleted
+    /// before the commit routes to nothing.
+    pub publishes: Vec<(ExchangeId, Publish)>,
     /// Octets of those messages.
     pub publish_bytes: u64,
     /// Deliveries that were settled: taken from the channel, put back by a rollback.

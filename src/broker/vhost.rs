@@ -1,6 +1,6 @@
 //! A vhost: a name space of exchanges and queues. Nothing crosses its border.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};

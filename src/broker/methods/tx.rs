@@ -52,8 +52,8 @@ fn take(broker: &mut Broker, call: &Call<'_>) -> Result<Transaction, Exception> 
 fn commit(broker: &mut Broker, call: &mut Call<'_>) -> Result<(), Exception> {
     let transaction = take(broker, call)?;
     let mut durable = false;
-    for publish in transaction.publishes {
-        durable |= broker.accept(call, publish);
+    for (exchange, publish) in transaction.publishes {
+        durable |= broker.accept(call, exchange, publish);
     }
     for (_, delivered, settlement) in transaction.settlements {
         durable |= delivered.item.journaled;

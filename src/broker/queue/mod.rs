@@ -52,7 +52,6 @@ impl Declaration {
 }
 
 /// A queue.
-#[derive(Debug)]
 pub struct Queue {
     /// Its number.
     pub id: QueueId,

@@ -1,0 +1,243 @@
+//! What a journal tells, and what a snapshot begins with.
+//!
+//! ```text
+//!   define    | 1 | virtual host: text | queue | method: the rest |
+//!   queue     | 2 | queue | next ordinal | state of its log | count | count x outstanding |
+//!   publish   | 3 | flags | published | count | count x (queue, ordinal, deliveries) | message |
+//!   settle    | 4 | queue | first | last - first |
+//!   deliver   | 5 | queue | first | last - first |
+//!   purge     | 6 | queue | before |
+//!   end       | 7 | highest queue id |                    the last entry of a snapshot
+//! ```
+//!
+//! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has them.
+
+use super::codec::{Sink, Source};
+use super::content;
+use super::record::Gather;
+use super::segment::{Location, LogState};
+use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::message::Message;
+
+const PERSISTENT: u8 = 1;
+
+/// Where a message went: a queue and its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The queue.
+    pub queue: QueueId,
+    /// Its place in the queue.
+    pub ordinal: Ordinal,
+    /// How often it was delivered so far.
+    pub deliveries: u32,
+}
+
+/// A message that was taken out of a queue's log and is not settled yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// Its place in the queue.
+    pub ordinal: Ordinal,
+    /// Where it is in the log.
+    pub location: Location,
+    /// How often it was delivered so far.
+    pub deliveries: u32,
+}
+
+/// One thing that happened, in the order in which it did.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A definition was made or changed, by an AMQP method as it would be encoded in a frame.
+    Define {
+        /// The vhost.
+        virtual_host: String,
+        /// The id of the queue it is about; 0 if it is about none.
+        queue: QueueId,
+        /// Class id, method id and arguments.
+        method: Vec<u8>,
+    },
+    /// How a queue stood at the checkpoint. Comes after its definition, before its messages.
+    Queue {
+        /// The queue.
+        queue: QueueId,
+        /// The ordinal its next message would have got.
+        next_ordinal: Ordinal,
+        /// Its log.
+        log: LogState,
+        /// Messages out of the log that were not settled.
+        outstanding: Vec<Outstanding>,
+    },
+    /// A message was published to queues, or (in a snapshot) was in them.
+    Publish {
+        /// The queues it went to.
+        places: Vec<Place>,
+        /// The message, with octets of its own.
+        message: Message,
+        /// When.
+        published: Timestamp,
+    },
+    /// Messages were acknowledged, expired or dropped.
+    Settle {
+        /// The queue.
+        queue: QueueId,
+        /// The first of them.
+        first: Ordinal,
+        /// The last of them.
+        last: Ordinal,
+    },
+    /// Messages were delivered to a consumer.
+    Deliver {
+        /// The queue.
+        queue: QueueId,
+        /// The first of them.
+        first: Ordinal,
+        /// The last of them.
+        last: Ordinal,
+    },
+    /// All ready messages below an ordinal were dropped; outstanding ones were not.
+    Purge {
+        /// The queue.
+        queue: QueueId,
+        /// The ordinal.
+        before: Ordinal,
+    },
+}
+
+/// An entry, or the end of a snapshot.
+pub(super) enum Decoded {
+    Entry(Entry),
+    End { queue_max: QueueId },
+}
+
+pub(super) fn put_define(gather: &mut Gather, virtual_host: &str, queue: QueueId, method: &[u8]) {
+    gather.put(&[1]);
+    gather.put_text(virtual_host.as_bytes());
+    gather.put_number(queue.0);
+    gather.put(method);
+}
+
+pub(super) fn put_queue(
+    gather: &mut Gather,
+    queue: QueueId,
+    next_ordinal: Ordinal,
+    log: &LogState,
+    outstanding: &[Outstanding],
+) {
+    gather.put(&[2]);
+    gather.put_number(queue.0);
+    gather.put_number(next_ordinal.0);
+    log.put(gather);
+    gather.put_number(outstanding.len() as u64);
+    for Outstanding { ordinal, location, deliveries } in outstanding {
+        gather.put_number(ordinal.0);
+        location.put(gather);
+        gather.put_number(u64::from(*deliveries));
+    }
+}
+
+pub(super) fn put_publish(
+    gather: &mut Gather,
+    places: &[Place],
+    message: &Message,
+    published: Timestamp,
+) {
+    gather.put(&[3, if message.persistent() { PERSISTENT } else { 0 }]);
+    gather.put_number(published.0);
+    gather.put_number(places.len() as u64);
+    for Place { queue, ordinal, deliveries } in places {
+        gather.put_number(queue.0);
+        gather.put_number(ordinal.0);
+        gather.put_number(u64::from(*deliveries));
+    }
+    content::put(gather, message);
+}
+
+pub(super) fn put_settle(gather: &mut Gather, queue: QueueId, first: Ordinal, last: Ordinal) {
+    put_run(gather, 4, queue, first, last);
+}
+
+pub(super) fn put_deliver(gather: &mut Gather, queue: QueueId, first: Ordinal, last: Ordinal) {
+    put_run(gather, 5, queue, first, last);
+}
+
+pub(super) fn put_purge(gather: &mut Gather, queue: QueueId, before: Ordinal) {
+    gather.put(&[6]);
+    gather.put_number(queue.0);
+    gather.put_number(before.0);
+}
+
+pub(super) fn put_end(gather: &mut Gather, queue_max: QueueId) {
+    gather.put(&[7]);
+    gather.put_number(queue_max.0);
+}
+
+fn put_run(gather: &mut Gather, which: u8, queue: QueueId, first: Ordinal, last: Ordinal) {
+    gather.put(&[which]);
+    gather.put_number(queue.0);
+    gather.put_number(first.0);
+    gather.put_number(last.0.saturating_sub(first.0));
+}
+
+/// Reads an entry's payload, which is in `bytes`. None if this version does not know what it says.
+pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
+    let source = &mut source;
+    let entry = match source.octet()? {
+        1 => decode_define(bytes, source)?,
+        2 => decode_queue(source)?,
+        3 => decode_publish(bytes, source)?,
+        4 => {
+            let (queue, first, last) = decode_run(source)?;
+            Entry::Settle { queue, first, last }
+        }
+        5 => {
+            let (queue, first, last) = decode_run(source)?;
+            Entry::Deliver { queue, first, last }
+        }
+        6 => Entry::Purge { queue: QueueId(source.number()?), before: Ordinal(source.number()?) },
+        7 => return Some(Decoded::End { queue_max: QueueId(source.number()?) }),
+        _ => return None,
+    };
+    source.is_empty().then_some(Decoded::Entry(entry))
+}
+
+fn decode_define(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
+    let virtual_host = std::str::from_utf8(&bytes[source.text()?]).ok()?.to_owned();
+    let queue = QueueId(source.number()?);
+    Some(Entry::Define { virtual_host, queue, method: bytes[source.rest()].to_vec() })
+}
+
+fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
+    let queue = QueueId(source.number()?);
+    let next_ordinal = Ordinal(source.number()?);
+    let log = LogState::take(source)?;
+    let mut outstanding = Vec::new();
+    for _ in 0..source.number()? {
+        outstanding.push(Outstanding {
+            ordinal: Ordinal(source.number()?),
+            location: Location::take(source)?,
+            deliveries: source.number_u32()?,
+        });
+    }
+    Some(Entry::Queue { queue, next_ordinal, log, outstanding })
+}
+
+fn decode_publish(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
+    let persistent = source.octet()? & PERSISTENT != 0;
+    let published = Timestamp(source.number()?);
+    let mut places = Vec::new();
+    for _ in 0..source.number()? {
+        places.push(Place {
+            queue: QueueId(source.number()?),
+            ordinal: Ordinal(source.number()?),
+            deliveries: source.number_u32()?,
+        });
+    }
+    let message = content::copied(bytes, content::parts(source)?, persistent);
+    Some(Entry::Publish { places, message, published })
+}
+
+fn decode_run(source: &mut Source<'_>) -> Option<(QueueId, Ordinal, Ordinal)> {
+    let queue = QueueId(source.number()?);
+    let first = source.number()?;
+    let last = first.checked_add(source.number()?)?;
+    Some((queue, Ordinal(first), Ordinal(last)))
+}

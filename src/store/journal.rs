@@ -1,0 +1,319 @@
+//! The journal: what makes promises durable, for all queues at once.
+//!
+//! ```text
+//!   generation 4                    generation 5 (a file used before)
+//!   | header | e | e | e | e | 0 |  | header | e | e | e | 0 | .. older octets .. |
+//!                            closed                    position
+//! ```
+//!
+//! Whatever must survive is an [`super::Entry`] here before anybody hears of it: one write for each
+//! turn of the router, and one fdatasync of this one file for as many turns as gather while the
+//! last one runs. After each write stand zeros, where the next one begins.
+//!
+//! Files are written anew when no snapshot needs them any more, because syncing is twice as fast where
+//! nothing has to be allocated; a journal that outgrows its file simply goes on at its end. The
+//! generation in the header is part of every checksum, so older octets never pass for entries.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::directory::{Directory, SyncFile};
+use super::disk::DiskFile;
+use super::entry::{self, Place};
+use super::error::StoreError;
+use super::header::{FileHeader, FileKind};
+use super::record::{Gather, Kind, RECORD_BYTES};
+use crate::ids::{Ordinal, QueueId, SyncPoint, Timestamp};
+use crate::message::Message;
+
+/// Gathers entries: for the journal and for snapshots.
+pub(super) struct EntryWriter {
+    pub gather: Gather,
+    seed: u32,
+    /// How many entries there are in the file.
+    pub entries: u32,
+    /// The highest queue id that was seen.
+    pub queue_max: QueueId,
+}
+
+impl EntryWriter {
+    pub(super) fn new(kind: FileKind, generation: u64, queue_max: QueueId) -> Self {
+        let mut gather = Gather::default();
+        let seed = gather.put_header(&FileHeader::of_generation(kind, generation));
+        Self { gather, seed, entries: 0, queue_max }
+    }
+
+    /// Puts an entry; `synced` of the file's entries are known to be durable.
+    pub(super) fn put(&mut self, synced: u32, put: impl FnOnce(&mut Gather)) {
+        let open = self.gather.begin();
+        put(&mut self.gather);
+        self.gather.finish(&open, Kind::Entry, self.seed, self.entries, synced);
+        self.entries += 1;
+    }
+
+    pub(super) fn saw(&mut self, queue: QueueId) {
+        self.queue_max = self.queue_max.max(queue);
+    }
+}
+
+/// A file that the journal may write next.
+pub(super) struct JournalFile {
+    pub slot: u64,
+    pub path: PathBuf,
+    pub file: Arc<dyn DiskFile>,
+    /// Whether its name may not be durable yet.
+    pub new: bool,
+}
+
+/// The current journal.
+pub struct Journal {
+    directory: Directory,
+    writer: EntryWriter,
+    generation: u64,
+    slot: u64,
+    /// What to sync for the current generation; the directory too, if the file is new.
+    files: Vec<SyncFile>,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    /// Where the next write goes.
+    position: u64,
+    /// Entries of earlier generations.
+    entries_before: u64,
+    /// Entries of this generation that are written.
+    written: u32,
+    /// Files of earlier generations, each with the point up to which it was written.
+    older: Vec<(SyncPoint, Vec<SyncFile>)>,
+    delivered: Option<Run>,
+    settled: Option<Run>,
+    progress: Arc<Progress>,
+}
+
+/// How far syncing has got; shared with those who sync.
+#[derive(Debug, Default)]
+struct Progress(AtomicU64);
+
+impl Progress {
+    fn point(&self) -> SyncPoint {
+        SyncPoint(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// Consecutive messages of one queue to which the same happened.
+#[derive(Clone, Copy)]
+struct Run {
+    queue: QueueId,
+    first: Ordinal,
+    last: Ordinal,
+}
+
+impl Run {
+    /// Takes one more message in, or gives the run back that has to be written first.
+    fn extend(run: &mut Option<Self>, queue: QueueId, ordinal: Ordinal) -> Option<Self> {
+        match run {
+            Some(run) if run.queue == queue && run.last.next() == ordinal => {
+                run.last = ordinal;
+                None
+            }
+            _ => run.replace(Self { queue, first: ordinal, last: ordinal }),
+        }
+    }
+}
+
+impl Journal {
+    pub(super) fn new(
+        directory: Directory,
+        generation: u64,
+        file: JournalFile,
+        queue_max: QueueId,
+    ) -> Self {
+        let writer = EntryWriter::new(FileKind::Journal, generation, queue_max);
+        let files = sync_files(&directory, &file);
+        let JournalFile { slot, path, file, .. } = file;
+        Self {
+            directory,
+            writer,
+            generation,
+            slot,
+            files,
+            path,
+            file,
+            position: 0,
+            entries_before: 0,
+            written: 0,
+            older: Vec::new(),
+            delivered: None,
+            settled: None,
+            progress: Arc::default(),
+        }
+    }
+
+    /// Goes on in another file, under the next generation. Everything must have been written.
+    pub(super) fn switch(&mut self, generation: u64, file: JournalFile) {
+        let point = self.point();
+        let files = sync_files(&self.directory, &file);
+        let files = std::mem::replace(&mut self.files, files);
+        if self.position > 0 {
+            self.older.push((point, files));
+        }
+        self.entries_before = point.0;
+        self.written = 0;
+        self.position = 0;
+        self.writer = EntryWriter::new(FileKind::Journal, generation, self.writer.queue_max);
+        self.generation = generation;
+        let JournalFile { slot, path, file, .. } = file;
+        (self.slot, self.path, self.file) = (slot, path, file);
+    }
+
+    /// A definition was made or changed: an AMQP method (class id, method id, arguments) and the queue
+    /// it is about, 0 if none.
+    pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
+        self.put_runs();
+        self.writer.saw(queue);
+        self.put(|gather| entry::put_define(gather, virtual_host, queue, method));
+    }
+
+    /// A message went to all these places.
+    pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
+        for place in places {
+            self.writer.saw(place.queue);
+        }
+        self.put(|gather| entry::put_publish(gather, places, message, published));
+    }
+
+    /// A message is settled: acknowledged, expired or dropped.
+    pub fn settle(&mut self, queue: QueueId, ordinal: Ordinal) {
+        if let Some(run) = Run::extend(&mut self.settled, queue, ordinal) {
+            // A message is delivered before it is settled.
+            self.put_delivered();
+            self.put(|gather| entry::put_settle(gather, run.queue, run.first, run.last));
+        }
+    }
+
+    /// A message was handed to a consumer.
+    pub fn deliver(&mut self, queue: QueueId, ordinal: Ordinal) {
+        if let Some(run) = Run::extend(&mut self.delivered, queue, ordinal) {
+            self.put(|gather| entry::put_deliver(gather, run.queue, run.first, run.last));
+        }
+    }
+
+    /// All ready messages below `before` are gone; outstanding ones are not.
+    pub fn purge(&mut self, queue: QueueId, before: Ordinal) {
+        self.put_runs();
+        self.put(|gather| entry::put_purge(gather, queue, before));
+    }
+
+    /// Writes everything since the last time with one call, and says up to where all is written now.
+    ///
+    /// # Errors
+    /// Any error is final: the store refuses to write from then on.
+    pub fn write(&mut self) -> Result<SyncPoint, StoreError> {
+        self.put_runs();
+        if self.writer.entries > self.written {
+            self.writer.gather.put_end();
+            let length = (self.writer.gather.len() - RECORD_BYTES) as u64;
+            let (file, at, gather) = (&self.file, self.position, &mut self.writer.gather);
+            let write = || gather.write(|slices| file.write_vectored_at(slices, at));
+            self.directory.health.guard("write", &self.path, write)?;
+            self.position += length;
+            self.written = self.writer.entries;
+        }
+        let synced = self.progress.point();
+        self.older.retain(|(point, _)| *point > synced);
+        Ok(self.point())
+    }
+
+    /// What has to be done so that everything written so far is durable.
+    pub fn sync_request(&self) -> SyncRequest {
+        let older = self.older.iter().flat_map(|(_, files)| files);
+        // The directory of a new file has to be synced only once.
+        let named = self.progress.point().0 > self.entries_before;
+        let current = match (self.written, named) {
+            (0, _) => &[],
+            (_, true) => &self.files[..1],
+            (_, false) => &self.files[..],
+        };
+        SyncRequest {
+            point: self.point(),
+            files: older.chain(current).cloned().collect(),
+            progress: Arc::clone(&self.progress),
+        }
+    }
+
+    /// The generation that is being written.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The file that is being written.
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    /// How much was written since the last checkpoint began, in octets.
+    pub(super) fn length(&self) -> u64 {
+        self.position
+    }
+
+    pub(super) fn queue_max(&self) -> QueueId {
+        self.writer.queue_max
+    }
+
+    /// Up to where everything is written.
+    fn point(&self) -> SyncPoint {
+        SyncPoint(self.entries_before + u64::from(self.written))
+    }
+
+    fn put(&mut self, put: impl FnOnce(&mut Gather)) {
+        let synced = self.progress.point().0.saturating_sub(self.entries_before);
+        self.writer.put(u32::try_from(synced).unwrap_or(u32::MAX), put);
+    }
+
+    fn put_runs(&mut self) {
+        self.put_delivered();
+        if let Some(Run { queue, first, last }) = self.settled.take() {
+            self.put(|gather| entry::put_settle(gather, queue, first, last));
+        }
+    }
+
+    fn put_delivered(&mut self) {
+        if let Some(Run { queue, first, last }) = self.delivered.take() {
+            self.put(|gather| entry::put_deliver(gather, queue, first, last));
+        }
+    }
+}
+
+fn sync_files(directory: &Directory, file: &JournalFile) -> Vec<SyncFile> {
+    let mut files = vec![SyncFile::open(directory, file.path.clone(), Arc::clone(&file.file))];
+    if let Some(parent) = file.path.parent().filter(|_| file.new) {
+        files.push(SyncFile::directory(directory, parent.to_owned()));
+    }
+    files
+}
+
+/// Makes the journal durable up to a point, on whatever thread that is done.
+#[derive(Clone, Debug)]
+pub struct SyncRequest {
+    point: SyncPoint,
+    files: Vec<SyncFile>,
+    progress: Arc<Progress>,
+}
+
+impl SyncRequest {
+    /// Everything up to here is durable when it has run.
+    pub fn point(&self) -> SyncPoint {
+        self.point
+    }
+
+    /// Syncs: one fdatasync, except right after a checkpoint began.
+    ///
+    /// # Errors
+    /// Any error is final: nothing that waits for this point may be promised, now or later.
+    pub fn run(&self) -> Result<(), StoreError> {
+        for file in &self.files {
+            file.sync()?;
+        }
+        self.progress.0.fetch_max(self.point.0, Ordering::AcqRel);
+        Ok(())
+    }
+}

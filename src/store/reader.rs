@@ -1,0 +1,151 @@
+//! The reading end of a segment.
+
+use std::sync::Arc;
+
+use super::codec::Source;
+use super::content;
+use super::disk::DiskFile;
+use super::error::StoreError;
+use super::header::{FileHeader, FileKind};
+use super::mapping::Mapping;
+use super::record::{self, Kind, Record, Step};
+use super::segment::{Location, Shelf, offset};
+use crate::ids::{Ordinal, Timestamp};
+use crate::message::Message;
+
+/// A message as it was found in a queue's log.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its place in the queue.
+    pub ordinal: Ordinal,
+    /// Where it is in the log.
+    pub location: Location,
+    /// The message; its bytes are the log's.
+    pub message: Message,
+    /// When it was published.
+    pub published: Timestamp,
+}
+
+/// A segment that is mapped, to be read.
+pub(super) struct SegmentReader {
+    pub number: u64,
+    pub header: FileHeader,
+    pub mapping: Arc<dyn Mapping>,
+    seed: u32,
+    /// How much there is to read when the segment is complete.
+    length: usize,
+    /// The lowest sequence that the next record may have.
+    least: u32,
+}
+
+/// What was found at a place in a segment.
+pub(super) enum Found {
+    /// A message, and where the next record is.
+    Message(Stored, Location),
+    /// Octets that are no message, up to this place in the file.
+    Damaged(usize),
+    /// The segment's end.
+    End,
+}
+
+impl SegmentReader {
+    /// Maps a segment: the one that `writer_file` is (with its capacity and how far it is written),
+    /// or one that is complete. None if it is missing or cannot be told what it is.
+    pub(super) fn open(
+        shelf: &Shelf,
+        number: u64,
+        writer: Option<(&Arc<dyn DiskFile>, usize, usize)>,
+    ) -> Result<Option<Self>, StoreError> {
+        let path = shelf.segment(number);
+        let mapping = match writer {
+            Some((file, capacity, written)) => file.map(capacity, written),
+            None => shelf.directory.disk.open(&path).and_then(|file| {
+                let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+                file.map(length, length)
+            }),
+        };
+        match mapping {
+            Ok(mapping) => {
+                let length = writer.map_or(mapping.bytes().len(), |(_, capacity, _)| capacity);
+                let reader = Self::over(shelf, number, mapping);
+                Ok(reader.map(|reader| Self { length, ..reader }))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                log::warn!("{} is missing: its messages were settled or are lost", path.display());
+                Ok(None)
+            }
+            Err(source) => Err(StoreError::io("map", &path, source)),
+        }
+    }
+
+    /// Reads a segment that is mapped already. None if its header is damaged.
+    pub(super) fn over(shelf: &Shelf, number: u64, mapping: Arc<dyn Mapping>) -> Option<Self> {
+        let found = FileHeader::decode(FileKind::Segment, mapping.bytes());
+        let ours = |(header, _): &(FileHeader, u32)| {
+            header.queue == shelf.queue && header.generation == number
+        };
+        let Some((header, seed)) = found.filter(ours) else {
+            let path = shelf.segment(number);
+            log::error!("{} has no readable header and is set aside", path.display());
+            return None;
+        };
+        let length = mapping.bytes().len();
+        Some(Self { number, header, mapping, seed, length, least: 0 })
+    }
+
+    /// Makes visible what was written since the segment was mapped: up to `written`, or all of it if
+    /// it is complete. Returns whether that could be done with this mapping.
+    pub(super) fn reveal(&self, written: Option<u32>) -> bool {
+        self.mapping.reveal(written.map_or(self.length, |written| written as usize))
+    }
+
+    /// What is at a place, which is the segment's first or follows the last one asked for.
+    pub(super) fn next(&mut self, at: Location) -> Found {
+        let bytes = self.mapping.bytes();
+        match record::step(bytes, at.octet(), self.seed, self.least) {
+            Step::Record(record) => {
+                let next = Location { offset: offset(record.payload.end), ..at };
+                self.least = record.sequence.saturating_add(1);
+                match self.message(at, &record) {
+                    Some(stored) => Found::Message(stored, next),
+                    None => Found::Damaged(record.payload.end),
+                }
+            }
+            Step::Damaged(range) => Found::Damaged(range.end),
+            Step::End { torn: true } => Found::Damaged(bytes.len()),
+            Step::End { torn: false } => Found::End,
+        }
+    }
+
+    /// The lowest sequence that the next record may have.
+    pub(super) fn least(&self) -> u32 {
+        self.least
+    }
+
+    /// Goes on where another reader of the same segment was.
+    pub(super) fn go_on(&mut self, least: u32) {
+        self.least = least;
+    }
+
+    /// The message at a place where one was taken before. None if it is damaged.
+    pub(super) fn at(&self, location: Location) -> Option<Stored> {
+        let record = record::read(self.mapping.bytes(), location.octet(), self.seed)?;
+        self.message(location, &record)
+    }
+
+    fn message(&self, at: Location, record: &Record) -> Option<Stored> {
+        let persistent = match record.kind {
+            Kind::Transient => false,
+            Kind::Persistent => true,
+            Kind::Entry => return None,
+        };
+        let parts = content::parts(&mut Source::new(self.mapping.bytes(), record.payload.clone()))?;
+        let time = i32::from_le_bytes(record.extra.to_le_bytes());
+        Some(Stored {
+            ordinal: Ordinal(self.header.ordinal.0.checked_add(u64::from(record.sequence))?),
+            location: Location { offset: offset(at.octet()), ..at },
+            message: Message::new(Arc::clone(&self.mapping).backing(), parts, persistent),
+            published: Timestamp(self.header.time.0.saturating_add_signed(i64::from(time))),
+        })
+    }
+}

@@ -1,0 +1,300 @@
+//! Recovery: what the data directory tells, in the order in which it happened.
+//!
+//! ```text
+//!   snapshot 3   snapshot 4 (damaged)
+//!   journal 3, journal 4, journal 5       ->  entries of snapshot 3, journals 3, 4 and 5
+//! ```
+//!
+//! The newest snapshot that is whole begins, the journals from its generation on follow. Nothing is
+//! changed by reading: a crash while recovering is like no crash at all. Nothing is removed that
+//! could not be read, and nothing is made up for it: without any whole beginning the store refuses
+//! to open.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::codec::Source;
+use super::directory::{Directory, SNAPSHOTS, journal_path, number_in, snapshot_path};
+use super::entry::{self, Decoded, Entry};
+use super::error::StoreError;
+use super::header::{FileHeader, FileKind, HEADER_BYTES};
+use super::mapping::Mapping;
+use super::record::{self, FIRST_RECORD, Step};
+use super::snapshot;
+use super::survey::{Survey, survey};
+use crate::ids::QueueId;
+
+/// No more than this is copied aside of a journal's torn end.
+const TORN_BYTES_MAX: usize = 4 << 20;
+
+/// What was found when the data directory was opened.
+pub struct Recovery {
+    sources: Vec<Replay>,
+    clean: bool,
+    damaged: u64,
+    queue_max: QueueId,
+    directory: Directory,
+    /// As long as this lives no journal is written anew.
+    _reading: Arc<()>,
+}
+
+/// A file to be read from its first entry to its last.
+struct Replay {
+    path: PathBuf,
+    kind: FileKind,
+    /// Behind the last entry; None for all of it.
+    end: Option<usize>,
+}
+
+/// A journal that is in the data directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub generation: u64,
+    pub slot: u64,
+}
+
+/// What the store has to know of what was found.
+pub(super) struct Inventory {
+    /// Whole snapshots, oldest first.
+    pub snapshots: Vec<u64>,
+    /// Written journals, oldest first.
+    pub journals: Vec<Found>,
+    /// Journals with nothing in them.
+    pub empty: Vec<u64>,
+    pub slot_max: u64,
+}
+
+impl Recovery {
+    /// What happened, in order. Entries that cannot be read are reported, counted and left out.
+    ///
+    /// # Errors
+    /// An item is an error if a file cannot be opened; it is the last one.
+    pub fn entries(&mut self) -> Entries<'_> {
+        Entries { recovery: self, source: 0, open: None }
+    }
+
+    /// Whether the last process stopped in order.
+    pub fn clean(&self) -> bool {
+        self.clean
+    }
+
+    /// How many entries were found damaged so far.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// The highest id that a queue was ever known by; ids must not be used again.
+    pub fn queue_max(&self) -> QueueId {
+        self.queue_max
+    }
+
+    /// Chooses where to begin and looks the journals through.
+    pub(super) fn begin(
+        directory: &Directory,
+        inventory: &mut Inventory,
+        clean: bool,
+        reading: Arc<()>,
+    ) -> Result<Self, StoreError> {
+        let mut recovery = Self {
+            sources: Vec::new(),
+            clean,
+            damaged: 0,
+            queue_max: QueueId::default(),
+            directory: directory.clone(),
+            _reading: reading,
+        };
+        let base = recovery.choose_snapshot(inventory)?;
+        for found in inventory.journals.clone() {
+            if found.generation >= base {
+                recovery.add_journal(found)?;
+            }
+        }
+        Ok(recovery)
+    }
+
+    /// The newest whole snapshot's generation; 0 for the empty world that was before the first.
+    fn choose_snapshot(&mut self, inventory: &mut Inventory) -> Result<u64, StoreError> {
+        let mut damaged = Vec::new();
+        while let Some(generation) = inventory.snapshots.pop() {
+            let path = snapshot_path(generation);
+            let mapping = map(&self.directory, &path)?;
+            if let Some(queue_max) = snapshot::verify(mapping.bytes(), generation) {
+                self.queue_max = queue_max;
+                self.sources.push(Replay { path, kind: FileKind::Snapshot, end: None });
+                inventory.snapshots.push(generation);
+                break;
+            }
+            log::error!("{} is damaged", path.display());
+            damaged.push(path);
+        }
+        self.damaged += damaged.len() as u64;
+        if inventory.snapshots.is_empty() {
+            self.check_first(inventory, damaged.len())?;
+        }
+        for path in damaged {
+            let bad = path.with_extension("snapshot.bad");
+            let rename = || self.directory.disk.rename(&path, &bad);
+            self.directory.health.guard("rename", &path, rename)?;
+        }
+        Ok(inventory.snapshots.last().copied().unwrap_or_default())
+    }
+
+    /// Without a snapshot the journals must reach back to the first one ever written.
+    fn check_first(&self, inventory: &Inventory, damaged: usize) -> Result<(), StoreError> {
+        let names = self.directory.list(SNAPSHOTS)?;
+        let bad = names.iter().filter(|name| name.ends_with(".bad")).count();
+        let first = inventory.journals.first().map(|found| found.generation);
+        match first {
+            None if damaged + bad == 0 => Ok(()),
+            Some(1) if damaged + bad <= 1 => Ok(()),
+            _ if damaged + bad == 0 => Err(self.directory.unreadable("its snapshots are missing")),
+            _ => Err(self.directory.unreadable("all of its snapshots are damaged")),
+        }
+    }
+
+    fn add_journal(&mut self, found: Found) -> Result<(), StoreError> {
+        let path = journal_path(found.slot);
+        let mapping = map(&self.directory, &path)?;
+        let bytes = mapping.bytes();
+        let Some((_, seed)) = FileHeader::decode(FileKind::Journal, bytes) else { return Ok(()) };
+        let Survey { end, damaged, torn } = survey(bytes, seed);
+        let name = |at: usize| format!("journal-{:08}-{at:010}", found.generation);
+        for (octets, lost) in damaged {
+            let at = octets.start;
+            log::error!("{}: {lost} entries are damaged at octet {at}", path.display());
+            self.directory.set_aside(&name(at), &bytes[octets]);
+            self.damaged += u64::from(lost.max(1));
+        }
+        if let Some(torn) = torn {
+            log::warn!("{}: the end is torn at octet {}", path.display(), torn.start);
+            let part = &bytes[torn.start..torn.end.min(torn.start.saturating_add(TORN_BYTES_MAX))];
+            let used = part.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
+            self.directory.set_aside(&format!("{}.torn", name(torn.start)), &part[..used]);
+        }
+        self.sources.push(Replay { path, kind: FileKind::Journal, end: Some(end) });
+        Ok(())
+    }
+}
+
+/// The entries of a [`Recovery`].
+pub struct Entries<'a> {
+    recovery: &'a mut Recovery,
+    source: usize,
+    open: Option<OpenReplay>,
+}
+
+struct OpenReplay {
+    mapping: Arc<dyn Mapping>,
+    seed: u32,
+    end: usize,
+    at: usize,
+    least: u32,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(open) = &mut self.open else {
+                match self.open_next()? {
+                    Ok(open) => self.open = Some(open),
+                    Err(error) => return Some(Err(error)),
+                }
+                continue;
+            };
+            let bytes = &open.mapping.bytes()[..open.end];
+            match record::step(bytes, open.at, open.seed, open.least) {
+                Step::Record(record) => {
+                    (open.at, open.least) = (record.payload.end, record.sequence.saturating_add(1));
+                    let start = record.payload.start;
+                    match entry::decode(bytes, Source::new(bytes, record.payload)) {
+                        Some(Decoded::Entry(entry)) => return Some(Ok(entry)),
+                        Some(Decoded::End { .. }) => {}
+                        None => {
+                            log::error!("an entry at octet {start} says nothing that is known");
+                            self.recovery.damaged += 1;
+                        }
+                    }
+                }
+                Step::Damaged(range) => open.at = range.end,
+                Step::End { .. } => self.open = None,
+            }
+        }
+    }
+}
+
+impl Entries<'_> {
+    fn open_next(&mut self) -> Option<Result<OpenReplay, StoreError>> {
+        let Replay { path, kind, end } = self.recovery.sources.get(self.source)?;
+        self.source += 1;
+        let opened = map(&self.recovery.directory, path).and_then(|mapping| {
+            let bytes = mapping.bytes();
+            let Some((_, seed)) = FileHeader::decode(*kind, bytes) else {
+                let changed = std::io::Error::other("it was changed since it was looked through");
+                return Err(StoreError::io("read", path, changed));
+            };
+            let end = end.unwrap_or(bytes.len()).min(bytes.len());
+            Ok(OpenReplay { mapping, seed, end, at: FIRST_RECORD, least: 0 })
+        });
+        if opened.is_err() {
+            self.source = self.recovery.sources.len();
+        }
+        Some(opened)
+    }
+}
+
+impl Inventory {
+    /// Finds the snapshots and journals of a data directory, and clears unfinished ones away.
+    pub(super) fn take(directory: &Directory) -> Result<Self, StoreError> {
+        let mut inventory =
+            Self { snapshots: Vec::new(), journals: Vec::new(), empty: Vec::new(), slot_max: 0 };
+        for name in directory.list(SNAPSHOTS)? {
+            inventory.snapshots.extend(number_in(&name, "snapshot"));
+            if name.ends_with(".tmp") {
+                let path = PathBuf::from(SNAPSHOTS).join(name);
+                directory.health.guard("remove", &path, || directory.disk.remove(&path))?;
+            }
+        }
+        inventory.snapshots.sort_unstable();
+        for name in directory.list(super::directory::JOURNALS)? {
+            let Some(slot) = number_in(&name, "journal") else { continue };
+            inventory.slot_max = inventory.slot_max.max(slot);
+            inventory.look_at_journal(directory, slot)?;
+        }
+        inventory.journals.sort_unstable_by_key(|found| found.generation);
+        Ok(inventory)
+    }
+
+    fn look_at_journal(&mut self, directory: &Directory, slot: u64) -> Result<(), StoreError> {
+        let path = journal_path(slot);
+        let read = || -> std::io::Result<_> {
+            let file = directory.disk.open(&path)?;
+            let length = usize::try_from(file.len()?).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
+            let mut bytes = [0; HEADER_BYTES];
+            file.read_exact_at(&mut bytes[..length], 0)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|source| StoreError::io("read", &path, source))?;
+        match FileHeader::decode(FileKind::Journal, &bytes) {
+            Some((header, _)) => {
+                self.journals.push(Found { generation: header.generation, slot });
+            }
+            None if bytes.iter().all(|octet| *octet == 0) => self.empty.push(slot),
+            None => {
+                log::error!("{} has no readable header", path.display());
+                directory.set_file_aside(&path, &format!("journal-{slot:04}.journal"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn map(directory: &Directory, path: &PathBuf) -> Result<Arc<dyn Mapping>, StoreError> {
+    let map = || {
+        let file = directory.disk.open(path)?;
+        let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+        file.map(length, length)
+    };
+    map().map_err(|source| StoreError::io("map", path, source))
+}

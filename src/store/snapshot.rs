@@ -1,0 +1,96 @@
+//! A snapshot: the world at a checkpoint, as a journal that begins it.
+//!
+//! ```text
+//!   | header | define .. | queue .. | publish .. | end |
+//! ```
+//!
+//! It is gathered in memory by the router, between two turns, and written by another thread. Bodies of
+//! 8 KiB and more are not copied for it. It holds definitions, the state of each durable queue's log,
+//! and the persistent messages that wait in memory: not the backlog, which is in the logs.
+
+use super::codec::Source;
+use super::directory::{Directory, NewFile, snapshot_path};
+use super::entry::{self, Decoded, Outstanding, Place};
+use super::error::StoreError;
+use super::header::{FileHeader, FileKind};
+use super::journal::EntryWriter;
+use super::record::{self, FIRST_RECORD, Step};
+use super::segment::LogState;
+use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::message::Message;
+
+/// The world as it was when the journal's generation began that has the snapshot's number.
+pub struct Snapshot {
+    writer: EntryWriter,
+    generation: u64,
+}
+
+impl Snapshot {
+    pub(super) fn new(generation: u64, queue_max: QueueId) -> Self {
+        let writer = EntryWriter::new(FileKind::Snapshot, generation, queue_max);
+        Self { writer, generation }
+    }
+
+    /// A definition: an AMQP method (class id, method id, arguments) that makes it, and the queue it
+    /// is about, 0 if none.
+    pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
+        self.writer.saw(queue);
+        self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));
+    }
+
+    /// A durable queue: after its definition, before the messages in it. Its log must be flushed.
+    pub fn queue(
+        &mut self,
+        id: QueueId,
+        next_ordinal: Ordinal,
+        log: &LogState,
+        outstanding: &[Outstanding],
+    ) {
+        self.writer.saw(id);
+        self.writer.put(0, |gather| entry::put_queue(gather, id, next_ordinal, log, outstanding));
+    }
+
+    /// A persistent message that is in these queues and not in their logs.
+    pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
+        self.writer.put(0, |gather| entry::put_publish(gather, places, message, published));
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Writes and syncs the file; it gets its name when it is whole.
+    pub(super) fn write(mut self, directory: &Directory) -> Result<(), StoreError> {
+        let queue_max = self.writer.queue_max;
+        self.writer.put(0, |gather| entry::put_end(gather, queue_max));
+        let path = snapshot_path(self.generation);
+        directory.health.check()?;
+        let file = NewFile::create(directory, &path)?;
+        // An error here is not final: nothing relies on the file before it has its name.
+        let written = self.writer.gather.write(|slices| file.file.write_vectored_at(slices, 0));
+        written.map_err(|source| StoreError::io("write", &path, source))?;
+        file.publish(directory)
+    }
+}
+
+/// The highest queue id that a whole snapshot of this generation saw. None if any of it is damaged.
+pub(super) fn verify(bytes: &[u8], generation: u64) -> Option<QueueId> {
+    let (header, seed) = FileHeader::decode(FileKind::Snapshot, bytes)?;
+    let mut at = FIRST_RECORD;
+    let mut least = 0;
+    while let Step::Record(record) = record::step(bytes, at, seed, least) {
+        if record.sequence != least || header.generation != generation {
+            return None;
+        }
+        if record.payload.end == bytes.len() {
+            let decoded = entry::decode(bytes, Source::new(bytes, record.payload));
+            return match decoded {
+                Some(Decoded::End { queue_max }) => Some(queue_max),
+                _ => None,
+            };
+        }
+        at = record.payload.end;
+        least += 1;
+    }
+    None
+}

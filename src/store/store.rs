@@ -1,0 +1,265 @@
+//! The store: one data directory, its journal, its logs, and its checkpoints.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::checkpoint::{CheckpointJob, Prepared, prepare_journal};
+use super::directory::{Directory, QUEUES, SyncFile, journal_path, log_directory, snapshot_path};
+use super::disk::Disk;
+use super::error::StoreError;
+use super::journal::{Journal, JournalFile};
+use super::log::QueueLog;
+use super::recovery::{Found, Inventory, Recovery};
+use super::segment::{LogState, Shelf};
+use super::snapshot::Snapshot;
+use crate::ids::QueueId;
+
+/// Sizes that a store keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// The size of a log's first segment, in octets; each further one is twice as long.
+    pub segment_bytes_min: u64,
+    /// The most that a segment grows to, in octets, unless a single message is longer.
+    pub segment_bytes_max: u64,
+    /// So many octets in the journal ask for a checkpoint.
+    pub journal_bytes_max: u64,
+    /// So many octets of a new journal file are written with zeros before it is used.
+    pub journal_bytes_prepared: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes_min: 64 << 10,
+            segment_bytes_max: 8 << 20,
+            journal_bytes_max: 128 << 20,
+            journal_bytes_prepared: 4 << 20,
+        }
+    }
+}
+
+/// An open data directory.
+pub struct Store {
+    directory: Directory,
+    options: StoreOptions,
+    journal: Journal,
+    /// Published snapshots, oldest first.
+    snapshots: Vec<u64>,
+    /// The generation of the snapshot that is being written.
+    publishing: Option<u64>,
+    /// Journals before the current one, oldest first.
+    journals: Vec<Found>,
+    /// A file for the next journal.
+    spare: Prepared,
+    slot_next: u64,
+    /// Queues whose logs were asked for, until the first checkpoint shows which are left over.
+    known: Mutex<Option<BTreeSet<QueueId>>>,
+    damaged: bool,
+    /// Alive while recovery still reads the journals.
+    reading: Weak<()>,
+}
+
+impl Store {
+    /// Opens the data directory, or makes one, and finds out what is to be recovered.
+    ///
+    /// # Errors
+    /// If another process has it open, a newer version wrote it, it cannot be read without losing
+    /// definitions, or the operating system refuses something.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        options: StoreOptions,
+    ) -> Result<(Self, Recovery), StoreError> {
+        let directory = Directory::open(disk)?;
+        let clean = directory.take_clean_mark()?;
+        let mut inventory = Inventory::take(&directory)?;
+        let reading = Arc::new(());
+        let weak = Arc::downgrade(&reading);
+        let recovery = Recovery::begin(&directory, &mut inventory, clean, reading)?;
+        let store = Self::begin(directory, options, inventory, &recovery, weak)?;
+        Ok((store, recovery))
+    }
+
+    fn begin(
+        directory: Directory,
+        options: StoreOptions,
+        inventory: Inventory,
+        recovery: &Recovery,
+        reading: Weak<()>,
+    ) -> Result<Self, StoreError> {
+        let Inventory { snapshots, mut journals, mut empty, slot_max } = inventory;
+        let newest = journals.last().map_or(0, |found| found.generation);
+        let generation = newest.max(snapshots.last().copied().unwrap_or_default()) + 1;
+        let needed_from = needed_from(&snapshots);
+        let needless = journals.iter().filter(|found| found.generation < needed_from);
+        empty.extend(needless.map(|found| found.slot));
+        journals.retain(|found| found.generation >= needed_from);
+        let mut slot_next = slot_max + 1;
+        let file = match empty.pop() {
+            Some(slot) => reuse_journal(&directory, slot)?,
+            None => {
+                slot_next += 1;
+                prepare_journal(&directory, slot_next - 1, options.journal_bytes_prepared)?
+            }
+        };
+        let spare = empty.pop().map(|slot| reuse_journal(&directory, slot)).transpose()?;
+        for slot in empty {
+            directory.disk.discard(&journal_path(slot));
+        }
+        Ok(Self {
+            journal: Journal::new(directory.clone(), generation, file, recovery.queue_max()),
+            directory,
+            options,
+            snapshots,
+            publishing: None,
+            journals,
+            spare: Arc::new(Mutex::new(spare)),
+            slot_next,
+            known: Mutex::new(Some(BTreeSet::new())),
+            damaged: recovery.damaged() > 0,
+            reading,
+        })
+    }
+
+    /// A new, empty log. It makes no file before its first flush. The log of a queue that is not
+    /// durable is gone at the next start.
+    pub fn log(&self, queue: QueueId, durable: bool) -> QueueLog {
+        QueueLog::new(self.shelf(queue, durable), self.options)
+    }
+
+    /// The log of a durable queue as it was at a checkpoint.
+    ///
+    /// # Errors
+    /// If its files cannot be listed, opened or cut.
+    pub fn restore_log(&self, queue: QueueId, state: &LogState) -> Result<QueueLog, StoreError> {
+        QueueLog::restore(self.shelf(queue, true), self.options, state)
+    }
+
+    fn shelf(&self, queue: QueueId, durable: bool) -> Shelf {
+        if let Some(known) = self.known.lock().as_mut().filter(|_| durable) {
+            known.insert(queue);
+        }
+        Shelf { directory: self.directory.clone(), queue, durable }
+    }
+
+    /// The journal.
+    pub fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// Whether the journal has grown so long that a checkpoint is due.
+    pub fn wants_checkpoint(&self) -> bool {
+        self.journal.length() >= self.options.journal_bytes_max
+    }
+
+    /// Ends the journal's generation and begins the next, which the snapshot comes before. All logs
+    /// must be flushed; the snapshot is to be filled before anything else is journaled.
+    ///
+    /// # Errors
+    /// Those of [`Journal::write`], or if a file for the journal cannot be made.
+    pub fn begin_checkpoint(&mut self) -> Result<Snapshot, StoreError> {
+        self.journal.write()?;
+        let prepared = self.spare.lock().take();
+        let file = match prepared {
+            Some(file) => file,
+            None => self.new_journal()?,
+        };
+        let (generation, slot) = (self.journal.generation(), self.journal.slot());
+        self.journals.push(Found { generation, slot });
+        self.journal.switch(generation + 1, file);
+        Ok(Snapshot::new(generation + 1, self.journal.queue_max()))
+    }
+
+    fn new_journal(&mut self) -> Result<JournalFile, StoreError> {
+        let slot = self.slot_next;
+        let path = journal_path(slot);
+        let file = self.directory.disk.create(&path);
+        let file = file.map_err(|source| StoreError::io("create", &path, source))?;
+        self.slot_next += 1;
+        Ok(JournalFile { slot, path, file, new: true })
+    }
+
+    /// Hands a filled snapshot over, with what the logs have to have synced before it is published.
+    /// The job is to be run on another thread.
+    pub fn finish_checkpoint(&mut self, snapshot: Snapshot, logs: Vec<SyncFile>) -> CheckpointJob {
+        self.publishing = Some(snapshot.generation());
+        let prepare = self.spare.lock().is_none().then(|| {
+            self.slot_next += 1;
+            (self.slot_next - 1, self.options.journal_bytes_prepared)
+        });
+        CheckpointJob {
+            directory: self.directory.clone(),
+            snapshot,
+            logs,
+            prepare,
+            prepared: Arc::clone(&self.spare),
+        }
+    }
+
+    /// The job has run: what the new snapshot makes needless goes.
+    ///
+    /// # Errors
+    /// If the data directory cannot be listed, or a journal not be opened to be used anew.
+    pub fn checkpoint_done(&mut self) -> Result<(), StoreError> {
+        self.snapshots.extend(self.publishing.take());
+        while self.snapshots.len() > 2 {
+            self.directory.disk.discard(&snapshot_path(self.snapshots.remove(0)));
+        }
+        let needed_from = needed_from(&self.snapshots);
+        let needless = self.journals.iter().take_while(|found| found.generation < needed_from);
+        let needless = self.journals.drain(..needless.count()).collect::<Vec<_>>();
+        for Found { slot, .. } in needless {
+            let mut spare = self.spare.lock();
+            if spare.is_none() && self.reading.strong_count() == 0 {
+                *spare = Some(reuse_journal(&self.directory, slot)?);
+            } else {
+                self.directory.disk.discard(&journal_path(slot));
+            }
+        }
+        self.drop_orphans()
+    }
+
+    /// Removes the logs of queues that do not exist any more: their removal was cut short by a crash.
+    /// Not if anything was damaged: then nobody can say which queues there were.
+    fn drop_orphans(&self) -> Result<(), StoreError> {
+        let Some(known) = self.known.lock().take() else { return Ok(()) };
+        for name in self.directory.list(QUEUES)? {
+            let Ok(id) = name.parse().map(QueueId) else { continue };
+            if known.contains(&id) {
+                continue;
+            }
+            if self.damaged {
+                log::warn!("{QUEUES}/{name} belongs to no queue that is known; it is kept");
+            } else {
+                self.directory.disk.discard(&log_directory(id, true));
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks the data directory as left in order. The last checkpoint must be done.
+    ///
+    /// # Errors
+    /// If the mark cannot be made durable.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.journal.write()?;
+        self.journal.sync_request().run()?;
+        self.directory.write_clean_mark()?;
+        self.directory.sync_directory(Path::new(""))
+    }
+}
+
+/// The oldest generation that a kept snapshot needs the journal of. Before there are two snapshots
+/// the journals reach back to the empty world.
+fn needed_from(snapshots: &[u64]) -> u64 {
+    if snapshots.len() < 2 { 0 } else { snapshots[0] }
+}
+
+fn reuse_journal(directory: &Directory, slot: u64) -> Result<JournalFile, StoreError> {
+    let path = journal_path(slot);
+    let file = directory.disk.open(&path);
+    let file = file.map_err(|source| StoreError::io("open", &path, source))?;
+    Ok(JournalFile { slot, path, file, new: false })
+}
