@@ -5,8 +5,8 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leveret::ids::ChannelNumber;
 use leveret::wire::{
-    Method, Properties, PropertiesView, PublishView, Table, basic, parse_frame, write_method_frame,
-    write_content_header,
+    Method, Properties, PropertiesView, PublishView, Table, basic, parse_frame,
+    write_content_header, write_method_frame,
 };
 
 fn frames(criterion: &mut Criterion) {

@@ -91,8 +91,7 @@ impl Client {
             locale: ShortString::clipped("en_US"),
         };
         client.call(zero, start_ok)?;
-        let tune_ok =
-            connection::TuneOk { channel_max: 2047, frame_max: FRAME_MAX, heartbeat: 0 };
+        let tune_ok = connection::TuneOk { channel_max: 2047, frame_max: FRAME_MAX, heartbeat: 0 };
         client.send(zero, tune_ok);
         client.call(zero, connection::Open { virtual_host: ShortString::clipped("/") })?;
         Ok(client)
@@ -198,8 +197,7 @@ impl Client {
         channel: ChannelNumber,
         wanted: impl Fn(&Method) -> bool,
     ) -> Result<Incoming, ClientError> {
-        let place =
-            self.waiting.iter().position(|it| it.channel == channel && wanted(&it.method));
+        let place = self.waiting.iter().position(|it| it.channel == channel && wanted(&it.method));
         if let Some(incoming) = place.and_then(|place| self.waiting.remove(place)) {
             return Ok(incoming);
         }

@@ -9,6 +9,14 @@
 //! A short form runs by default; `LEVERET_FULL=1` runs 50 cycles. `CRASH_CYCLES` and `CRASH_SEED`
 //! say otherwise; the seed is printed.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -228,7 +236,9 @@ fn declare(address: SocketAddr) {
     let channel = client.open_channel(1).unwrap();
     for name in QUEUES {
         let queue = ShortString::clipped(name);
-        client.call(channel, queue::Declare { queue, durable: true, ..Default::default() }).unwrap();
+        client
+            .call(channel, queue::Declare { queue, durable: true, ..Default::default() })
+            .unwrap();
     }
 }
 

@@ -14,7 +14,7 @@ use super::unacked::Unacked;
 
 /// A delivery that waits for an acknowledgement.
 #[derive(Debug)]
-pub struct Delivered {
+pub(super) struct Delivered {
     /// The queue it came from, which may be gone.
     pub queue: QueueId,
     /// The message in that queue.
@@ -25,7 +25,7 @@ pub struct Delivered {
 
 /// What a channel does with publishes and acknowledgements.
 #[derive(Debug, Default)]
-pub enum Mode {
+pub(super) enum Mode {
     /// They take effect at once and are not told.
     #[default]
     Plain,
@@ -37,7 +37,7 @@ pub enum Mode {
 
 /// An output that waits for the disk, or behind one that does.
 #[derive(Debug)]
-pub struct Parked {
+pub(super) struct Parked {
     /// The point to wait for; `None` until the turn's point is known.
     pub point: Option<SyncPoint>,
     /// What to send then.
@@ -51,7 +51,7 @@ pub struct Parked {
 ///                     └─ channel.close received ──▶ Finishing ── parked replies, close-ok sent ──▶ gone
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelState {
+pub(super) enum ChannelState {
     /// In use.
     Open,
     /// The broker has sent channel.close and ignores all but the answer.
@@ -62,7 +62,7 @@ pub enum ChannelState {
 
 /// The broker's side of a channel.
 #[derive(Debug)]
-pub struct Channel {
+pub(super) struct Channel {
     /// Its connection.
     pub connection_id: ConnectionId,
     /// The place of its connection.
@@ -95,7 +95,11 @@ pub struct Channel {
 
 impl Channel {
     /// A channel that was just opened.
-    pub fn new(connection_id: ConnectionId, connection: usize, number: ChannelNumber) -> Self {
+    pub(super) fn new(
+        connection_id: ConnectionId,
+        connection: usize,
+        number: ChannelNumber,
+    ) -> Self {
         Self {
             connection_id,
             connection,
@@ -116,7 +120,7 @@ impl Channel {
 
     /// Whether a delivery to one of its consumers may be sent now, as far as the channel goes.
     /// While a reply is parked nothing overtakes it.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.flow
             && self.state == ChannelState::Open
             && self.parked.is_empty()
@@ -124,7 +128,7 @@ impl Channel {
     }
 
     /// The tag of a delivery that is being sent.
-    pub fn take_tag(&mut self) -> DeliveryTag {
+    pub(super) fn take_tag(&mut self) -> DeliveryTag {
         let tag = self.next_tag;
         self.next_tag = tag.next();
         tag

@@ -26,7 +26,7 @@ struct Run {
 
 /// The state of a channel in confirm mode.
 #[derive(Debug)]
-pub struct Confirms {
+pub(super) struct Confirms {
     /// The tag of the next publish; the first one after confirm.select is 1.
     next: u64,
     /// Settled and not told yet, sorted.
@@ -45,20 +45,20 @@ impl Default for Confirms {
 
 impl Confirms {
     /// A publish that nothing has to be written for: settled when its turn ends.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         extend(&mut self.settled, self.next);
         self.next += 1;
     }
 
     /// A publish that has to be durable before it is told.
-    pub fn write(&mut self) {
+    pub(super) fn write(&mut self) {
         extend(&mut self.written, self.next);
         self.next += 1;
     }
 
     /// The turn's journal is written as far as `point`. With `promised` the confirms wait until it
     /// is synced, without it being written is enough.
-    pub fn end_turn(&mut self, point: SyncPoint, promised: bool) {
+    pub(super) fn end_turn(&mut self, point: SyncPoint, promised: bool) {
         if promised {
             self.waiting.extend(self.written.drain(..).map(|run| (point, run)));
         } else {
@@ -68,7 +68,7 @@ impl Confirms {
     }
 
     /// Everything up to `point` is synced.
-    pub fn synced(&mut self, point: SyncPoint) {
+    pub(super) fn synced(&mut self, point: SyncPoint) {
         while self.waiting.front().is_some_and(|(waits_for, _)| *waits_for <= point) {
             if let Some((_, run)) = self.waiting.pop_front() {
                 self.settled.push(run);
@@ -78,12 +78,12 @@ impl Confirms {
     }
 
     /// Whether confirms wait for a sync.
-    pub fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Tells what is settled, as few methods as possible.
-    pub fn tell(&mut self, mut send: impl FnMut(Method)) {
+    pub(super) fn tell(&mut self, mut send: impl FnMut(Method)) {
         let first_open = self
             .waiting
             .front()

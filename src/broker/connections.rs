@@ -7,7 +7,7 @@ use crate::wire::ShortString;
 
 /// The state of a connection.
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     /// Its number.
     pub id: ConnectionId,
     /// The place of its vhost.

@@ -6,11 +6,11 @@ use crate::wire::ShortString;
 /// Where a consumer is kept. A place may be given to another consumer later, so what outlives a
 /// turn also remembers the [`Consumer::number`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConsumerKey(pub usize);
+pub(super) struct ConsumerKey(pub usize);
 
 /// A subscription of a channel to a queue.
 #[derive(Debug)]
-pub struct Consumer {
+pub(super) struct Consumer {
     /// Unique in this process: tells this consumer from an earlier one at the same place.
     pub number: u64,
     /// Its name on its channel.
@@ -34,7 +34,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// Whether its own prefetch leaves room for a delivery.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.prefetch == 0 || self.unacked < u32::from(self.prefetch)
     }
 }

@@ -29,27 +29,27 @@ impl Exception {
 }
 
 /// 403 ACCESS_REFUSED.
-pub fn access_refused(text: impl Into<String>) -> Exception {
+pub(super) fn access_refused(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::AccessRefused, text)
 }
 
 /// 404 NOT_FOUND for a queue.
-pub fn no_queue(name: &str, vhost: &str) -> Exception {
+pub(super) fn no_queue(name: &str, vhost: &str) -> Exception {
     Exception::new(ReplyCode::NotFound, format!("no queue '{name}' in vhost '{vhost}'"))
 }
 
 /// 404 NOT_FOUND for an exchange.
-pub fn no_exchange(name: &str, vhost: &str) -> Exception {
+pub(super) fn no_exchange(name: &str, vhost: &str) -> Exception {
     Exception::new(ReplyCode::NotFound, format!("no exchange '{name}' in vhost '{vhost}'"))
 }
 
 /// 406 PRECONDITION_FAILED.
-pub fn precondition_failed(text: impl Into<String>) -> Exception {
+pub(super) fn precondition_failed(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::PreconditionFailed, text)
 }
 
 /// 405 RESOURCE_LOCKED for a queue that is exclusive to another connection, in RabbitMQ's words.
-pub fn locked(name: &str, vhost: &str) -> Exception {
+pub(super) fn locked(name: &str, vhost: &str) -> Exception {
     Exception::new(
         ReplyCode::ResourceLocked,
         format!(
@@ -61,16 +61,16 @@ pub fn locked(name: &str, vhost: &str) -> Exception {
 }
 
 /// 504 CHANNEL_ERROR.
-pub fn channel_error(text: impl Into<String>) -> Exception {
+pub(super) fn channel_error(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::ChannelError, text)
 }
 
 /// 530 NOT_ALLOWED.
-pub fn not_allowed(text: impl Into<String>) -> Exception {
+pub(super) fn not_allowed(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::NotAllowed, text)
 }
 
 /// 540 NOT_IMPLEMENTED.
-pub fn not_implemented(text: impl Into<String>) -> Exception {
+pub(super) fn not_implemented(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::NotImplemented, text)
 }

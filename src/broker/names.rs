@@ -3,18 +3,18 @@
 /// A seeded source of names: 22 characters of base64url, 132 bits, as RabbitMQ's. The seed comes
 /// from outside, so that a recorded run can be repeated.
 #[derive(Debug)]
-pub struct Names {
+pub(super) struct Names {
     state: u64,
 }
 
 impl Names {
     /// Names that follow from `seed`.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
     /// A name that has not been given before, with `prefix` in front.
-    pub fn make(&mut self, prefix: &str) -> String {
+    pub(super) fn make(&mut self, prefix: &str) -> String {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut name = String::with_capacity(prefix.len() + 22);

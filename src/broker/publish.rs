@@ -55,11 +55,7 @@ pub(super) fn publish(
 }
 
 /// Whether a publish is allowed, in the order of RabbitMQ's checks.
-fn check(
-    broker: &Broker,
-    call: &Call<'_>,
-    publish: &Publish,
-) -> Result<ExchangeId, Exception> {
+fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<ExchangeId, Exception> {
     let message = &publish.message;
     if u64::from(message.body_length()) > broker.options.message_bytes_max {
         return Err(oversized(broker, u64::from(message.body_length())));

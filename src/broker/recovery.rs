@@ -17,7 +17,7 @@ use log::{info, warn};
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
-use crate::store::{Entry, LogState, Outstanding, Recovery, Store, StoreError};
+use crate::store::{Entry, Location, LogState, Outstanding, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
 use super::arguments::{ExchangeArguments, QueueArguments};
@@ -53,6 +53,8 @@ struct Replay {
     next_ordinal: Ordinal,
     log: Option<LogState>,
     outstanding: BTreeMap<Ordinal, Outstanding>,
+    /// Where settled ones of them were.
+    released: Vec<Location>,
     found: BTreeMap<Ordinal, Found>,
     /// Ordinals of log records that were taken after the snapshot: settled, or delivered so often.
     settled: Runs,
@@ -297,8 +299,11 @@ impl Broker {
     /// Gives a queue its messages back.
     fn restore_queue(&mut self, id: QueueId, mut replay: Replay) -> Result<(), StoreError> {
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
-        if let Some(state) = &replay.log {
-            *queue.log_mut() = self.store.restore_log(id, state)?;
+        // A queue that is younger than the snapshot has an empty log: what it had is in the journal.
+        let state = replay.log.take().unwrap_or_default();
+        *queue.log_mut() = self.store.restore_log(id, &state)?;
+        for location in &replay.released {
+            queue.log_mut().release(*location);
         }
         queue.set_next_ordinal(replay.next_ordinal);
         restore_outstanding(queue, &replay, &mut self.budget);
@@ -321,7 +326,8 @@ impl Replay {
     fn settle(&mut self, first: Ordinal, last: Ordinal) {
         self.next_ordinal = self.next_ordinal.max(last.next());
         remove_range(&mut self.found, first, last);
-        remove_range(&mut self.outstanding, first, last);
+        let settled = remove_range(&mut self.outstanding, first, last);
+        self.released.extend(settled.into_values().map(|record| record.location));
         self.settled.insert(first, last);
     }
 
@@ -340,9 +346,15 @@ impl Replay {
     }
 }
 
-fn remove_range<T>(map: &mut BTreeMap<Ordinal, T>, first: Ordinal, last: Ordinal) {
+/// Takes the entries from `first` through `last` out.
+fn remove_range<T>(
+    map: &mut BTreeMap<Ordinal, T>,
+    first: Ordinal,
+    last: Ordinal,
+) -> BTreeMap<Ordinal, T> {
     let mut removed = map.split_off(&first);
     map.append(&mut removed.split_off(&last.next()));
+    removed
 }
 
 /// The records that were taken from the log when the snapshot was made and are not settled since.

@@ -15,7 +15,7 @@ use super::exchange::Destination;
 
 /// Vectors that routing uses again for each message.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub(super) struct Scratch {
     exchanges: Vec<ExchangeId>,
     found: Vec<Destination>,
     /// The queues that the last message was routed to.

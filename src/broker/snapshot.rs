@@ -33,13 +33,15 @@ impl Broker {
         self.store.checkpoint_done()
     }
 
-    /// Ends in order: a last checkpoint, synced, and the mark that nothing is left to replay.
+    /// Whether a checkpoint is under way: its job is running, or has and was not heard of.
+    pub fn is_checkpointing(&self) -> bool {
+        self.checkpointing
+    }
+
+    /// Ends in order, when no checkpoint is under way: a last one, synced, and the mark that
+    /// nothing is left to replay.
     pub fn close_store(mut self) -> Result<(), StoreError> {
         self.store.journal().write()?;
-        if self.checkpointing {
-            // The one under way has not been heard of: it may be finished or not, either is good.
-            self.checkpointing = false;
-        }
         let job = self.begin_checkpoint()?;
         job.run()?;
         self.store.checkpoint_done()?;

@@ -7,7 +7,7 @@ use super::command::Publish;
 
 /// What becomes of a delivery at commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settlement {
+pub(super) enum Settlement {
     /// basic.ack.
     Ack,
     /// basic.reject or basic.nack; the broker requeues it or lets it go.
@@ -20,7 +20,7 @@ pub enum Settlement {
 /// Publishes and settlements since the last commit or rollback, each in its order. RabbitMQ
 /// promises atomicity only for one queue; so does this.
 #[derive(Debug, Default)]
-pub struct Transaction {
+pub(super) struct Transaction {
     /// Messages to route at commit, and the exchanges they were published to. One that is deleted
     /// before the commit routes to nothing.
     pub publishes: Vec<(ExchangeId, Publish)>,

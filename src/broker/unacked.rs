@@ -11,7 +11,7 @@ use crate::ids::DeliveryTag;
 
 /// Things by delivery tag; see the module.
 #[derive(Debug)]
-pub struct Unacked<T> {
+pub(super) struct Unacked<T> {
     entries: VecDeque<(DeliveryTag, Option<T>)>,
     live: usize,
 }
@@ -24,14 +24,14 @@ impl<T> Default for Unacked<T> {
 
 impl<T> Unacked<T> {
     /// Adds a delivery; its tag is higher than any before.
-    pub fn push(&mut self, tag: DeliveryTag, entry: T) {
+    pub(super) fn push(&mut self, tag: DeliveryTag, entry: T) {
         debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < tag));
         self.entries.push_back((tag, Some(entry)));
         self.live += 1;
     }
 
     /// Takes the delivery with this tag out.
-    pub fn take(&mut self, tag: DeliveryTag) -> Option<T> {
+    pub(super) fn take(&mut self, tag: DeliveryTag) -> Option<T> {
         let place = self.entries.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
         let entry = self.entries[place].1.take()?;
         self.live -= 1;
@@ -45,7 +45,7 @@ impl<T> Unacked<T> {
     }
 
     /// Takes the oldest delivery out if its tag is at most `last`.
-    pub fn take_first_through(&mut self, last: DeliveryTag) -> Option<(DeliveryTag, T)> {
+    pub(super) fn take_first_through(&mut self, last: DeliveryTag) -> Option<(DeliveryTag, T)> {
         while let Some((tag, _)) = self.entries.front() {
             if *tag > last {
                 return None;
@@ -59,7 +59,7 @@ impl<T> Unacked<T> {
     }
 
     /// Puts a delivery back that was taken out: a rolled-back acknowledgement.
-    pub fn put_back(&mut self, tag: DeliveryTag, entry: T) {
+    pub(super) fn put_back(&mut self, tag: DeliveryTag, entry: T) {
         match self.entries.binary_search_by_key(&tag, |(tag, _)| *tag) {
             Ok(place) => self.entries[place].1 = Some(entry),
             Err(place) => self.entries.insert(place, (tag, Some(entry))),
@@ -68,19 +68,19 @@ impl<T> Unacked<T> {
     }
 
     /// Whether a delivery with this tag waits.
-    pub fn contains(&self, tag: DeliveryTag) -> bool {
+    pub(super) fn contains(&self, tag: DeliveryTag) -> bool {
         self.entries
             .binary_search_by_key(&tag, |(tag, _)| *tag)
             .is_ok_and(|place| self.entries[place].1.is_some())
     }
 
     /// All that waits, in the order of tags.
-    pub fn into_entries(self) -> impl Iterator<Item = T> {
+    pub(super) fn into_entries(self) -> impl Iterator<Item = T> {
         self.entries.into_iter().filter_map(|(_, entry)| entry)
     }
 
     /// What waits, in the order of tags.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|(_, entry)| entry.as_ref())
     }
 }

@@ -8,7 +8,7 @@ use crate::wire::{ShortString, Table};
 use super::exchange::{Bindings, ExchangeKind};
 
 /// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
-pub const PREDECLARED: [(&str, ExchangeKind); 6] = [
+pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
@@ -19,7 +19,7 @@ pub const PREDECLARED: [(&str, ExchangeKind); 6] = [
 
 /// A vhost.
 #[derive(Debug)]
-pub struct VirtualHost {
+pub(super) struct VirtualHost {
     /// Its name.
     pub name: ShortString,
     /// Its exchanges by name.
@@ -30,14 +30,14 @@ pub struct VirtualHost {
 
 impl VirtualHost {
     /// A vhost without anything in it.
-    pub fn new(name: ShortString) -> Self {
+    pub(super) fn new(name: ShortString) -> Self {
         Self { name, exchanges: HashMap::new(), queues: HashMap::new() }
     }
 }
 
 /// What an exchange was declared as.
 #[derive(Clone, Debug)]
-pub struct ExchangeDeclaration {
+pub(super) struct ExchangeDeclaration {
     /// Its name, unique in its vhost.
     pub name: ShortString,
     /// The place of its vhost.
@@ -58,7 +58,7 @@ pub struct ExchangeDeclaration {
 
 /// An exchange.
 #[derive(Debug)]
-pub struct Exchange {
+pub(super) struct Exchange {
     /// Its number.
     pub id: ExchangeId,
     /// What it was declared as.
@@ -71,14 +71,14 @@ pub struct Exchange {
 
 impl Exchange {
     /// An exchange without bindings.
-    pub fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
+    pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
         let bindings = Bindings::new(declared.kind);
         Self { id, declared, bindings, visited: 0 }
     }
 }
 
 /// A name as RabbitMQ takes it: line ends are left out.
-pub fn strip_line_ends(name: &ShortString) -> ShortString {
+pub(super) fn strip_line_ends(name: &ShortString) -> ShortString {
     if name.contains(['\r', '\n']) {
         ShortString::clipped(&name.replace(['\r', '\n'], ""))
     } else {

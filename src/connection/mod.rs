@@ -241,8 +241,10 @@ impl Connection {
     /// the limit, so it never holds up a consumer.
     pub fn report_drained(&mut self, commands: &mut Vec<Command>) {
         let worth_it = self.drained >= self.options.outbox_bytes_max / 4;
-        let open = matches!(self.stage, Stage::Running);
-        if self.drained > 0 && open && (worth_it || !commands.is_empty()) {
+        if self.drained > 0
+            && matches!(self.stage, Stage::Running)
+            && (worth_it || !commands.is_empty())
+        {
             commands.push(Command::Drained(std::mem::take(&mut self.drained)));
         }
     }

@@ -96,7 +96,8 @@ impl QueueLog {
     ) -> Result<Self, StoreError> {
         let mut log = Self::new(shelf, options);
         log.head = state.head;
-        log.next_segment = state.end.segment + u64::from(state.end.offset > 0);
+        let next_segment = state.end.segment + u64::from(state.end.offset > 0);
+        log.next_segment = next_segment.max(1); // a queue that no checkpoint has seen begins anew
         log.appended = state.appended;
         // Of what the earlier process left only the persistent messages are there.
         log.ready = Counts { all: state.ready, persistent: state.ready };

@@ -10,6 +10,7 @@
 //! 8 MiB; a message that is longer gets a segment of its own size. A file is used once: what follows
 //! its last record are zeros.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,6 +76,16 @@ pub struct LogState {
 }
 
 impl LogState {
+    /// The same log, of whose taken messages only these are kept: others are transient, and do not
+    /// hold their segment over a restart.
+    pub(super) fn holding(&self, outstanding: impl Iterator<Item = Location>) -> Self {
+        let mut held = BTreeMap::<u64, u32>::new();
+        for location in outstanding {
+            *held.entry(location.segment).or_default() += 1;
+        }
+        Self { held: held.into_iter().collect(), ..self.clone() }
+    }
+
     pub(super) fn put(&self, sink: &mut impl Sink) {
         self.head.put(sink);
         self.end.put(sink);

@@ -47,7 +47,8 @@ impl Snapshot {
         outstanding: &[Outstanding],
     ) {
         self.writer.saw(id);
-        self.writer.put(0, |gather| entry::put_queue(gather, id, next_ordinal, log, outstanding));
+        let log = log.holding(outstanding.iter().map(|record| record.location));
+        self.writer.put(0, |gather| entry::put_queue(gather, id, next_ordinal, &log, outstanding));
     }
 
     /// A persistent message that is in these queues and not in their logs.

@@ -1,5 +1,13 @@
 //! Tests of Leveret from outside its modules: golden scripts of the broker, and the style of the
 //! source. Those that need real processes are in `tests/crash.rs` and `tests/interop/`.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
 mod scripts;
 mod tidy;

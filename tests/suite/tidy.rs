@@ -5,7 +5,16 @@ use std::path::{Path, PathBuf};
 
 /// The modules in reading order: each uses only those before it.
 const ORDER: &[&str] = &[
-    "ids", "wire", "message", "store", "broker", "connection", "client", "config", "server", "main",
+    "ids",
+    "wire",
+    "message",
+    "store",
+    "broker",
+    "connection",
+    "client",
+    "config",
+    "server",
+    "main",
 ];
 
 /// The only file with unsafe code.
@@ -69,7 +78,8 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), "unimplemented!("];
+    let words =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), "unimplemented!("];
     for (path, text) in sources("src") {
         for word in words {
             assert!(!text.contains(word), "{} has {word}", path.display());
@@ -117,7 +127,8 @@ fn the_longest_files_are_known() {
 #[test]
 fn each_page_has_one_title() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CHANGELOG.md")];
+    let mut pages =
+        vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CHANGELOG.md")];
     let mut folders = vec![root.join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -130,7 +141,8 @@ fn each_page_has_one_title() {
         }
     }
     for page in pages {
-        let text = fs::read_to_string(&page).unwrap_or_else(|_| panic!("{} is missing", page.display()));
+        let text =
+            fs::read_to_string(&page).unwrap_or_else(|_| panic!("{} is missing", page.display()));
         let mut fenced = false;
         let titles = text.lines().filter(|line| {
             fenced ^= line.starts_with("```");

@@ -263,7 +263,7 @@ fn delete(
         }
         if method.if_empty && queue.has_ready() {
             return Err(precondition_failed(format!(
-                "queue '{name}' in vhost '{vhost_name}' is not empty"
+                "queue '{name}' in vhost '{vhost_name}' not empty"
             )));
         }
         let id = queue.id;

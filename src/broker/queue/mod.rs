@@ -16,7 +16,7 @@
 
 mod ready;
 
-pub use ready::{Budget, Held, Item};
+pub(super) use ready::{Budget, Held, Item};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,7 +29,7 @@ use super::consumer::ConsumerKey;
 
 /// What a queue was declared as.
 #[derive(Clone, Debug)]
-pub struct Declaration {
+pub(super) struct Declaration {
     /// The queue's name, unique in its vhost.
     pub name: ShortString,
     /// The place of its vhost.
@@ -46,13 +46,13 @@ pub struct Declaration {
 
 impl Declaration {
     /// Whether the queue outlives the broker: an exclusive one ends with its connection.
-    pub fn persists(&self) -> bool {
+    pub(super) fn persists(&self) -> bool {
         self.durable && self.exclusive.is_none()
     }
 }
 
 /// A queue.
-pub struct Queue {
+pub(super) struct Queue {
     /// Its number.
     pub id: QueueId,
     /// What it was declared as.
@@ -77,7 +77,7 @@ pub struct Queue {
 
 impl Queue {
     /// An empty queue.
-    pub fn new(id: QueueId, declared: Declaration, log: QueueLog) -> Self {
+    pub(super) fn new(id: QueueId, declared: Declaration, log: QueueLog) -> Self {
         Self {
             id,
             declared,
@@ -96,22 +96,22 @@ impl Queue {
     }
 
     /// Its name.
-    pub fn name(&self) -> &ShortString {
+    pub(super) fn name(&self) -> &ShortString {
         &self.declared.name
     }
 
     /// Whether a connection may use it.
-    pub fn open_to(&self, connection: ConnectionId) -> bool {
+    pub(super) fn open_to(&self, connection: ConnectionId) -> bool {
         self.declared.exclusive.is_none_or(|owner| owner == connection)
     }
 
     /// How many messages are ready, as the protocol counts them (32 bits; more is the most).
-    pub fn ready_count(&self) -> u32 {
+    pub(super) fn ready_count(&self) -> u32 {
         u32::try_from(self.ready()).unwrap_or(u32::MAX)
     }
 
     /// How many consumers it has.
-    pub fn consumer_count(&self) -> u32 {
+    pub(super) fn consumer_count(&self) -> u32 {
         u32::try_from(self.consumers.len()).unwrap_or(u32::MAX)
     }
 }

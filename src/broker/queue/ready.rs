@@ -15,20 +15,20 @@ const ITEM_BYTES: u64 = 128;
 
 /// Octets that the messages of all queues together may take in memory.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     left: u64,
 }
 
 impl Budget {
     /// So many octets.
-    pub fn new(bytes: u64) -> Self {
+    pub(crate) fn new(bytes: u64) -> Self {
         Self { left: bytes }
     }
 }
 
 /// Where a message's octets are while the queue keeps it.
 #[derive(Clone, Debug)]
-pub enum Held {
+pub(crate) enum Held {
     /// In memory.
     Resident(Message),
     /// In the queue's log, to be read when needed.
@@ -37,7 +37,7 @@ pub enum Held {
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
-pub struct Item {
+pub(crate) struct Item {
     /// Its place.
     pub ordinal: Ordinal,
     /// Its octets.
@@ -57,24 +57,24 @@ fn cost(message: &Message) -> u64 {
 
 impl Queue {
     /// The ordinal of the next message, which is taken by the call.
-    pub fn take_ordinal(&mut self) -> Ordinal {
+    pub(crate) fn take_ordinal(&mut self) -> Ordinal {
         let ordinal = self.next_ordinal;
         self.next_ordinal = ordinal.next();
         ordinal
     }
 
     /// Sets the ordinal of the next message: recovery.
-    pub fn set_next_ordinal(&mut self, next: Ordinal) {
+    pub(crate) fn set_next_ordinal(&mut self, next: Ordinal) {
         self.next_ordinal = self.next_ordinal.max(next);
     }
 
     /// The ordinal that the next message will get.
-    pub fn next_ordinal(&self) -> Ordinal {
+    pub(crate) fn next_ordinal(&self) -> Ordinal {
         self.next_ordinal
     }
 
     /// Whether one more message can stay in memory.
-    pub fn has_room(&self, message: &Message, budget: &Budget) -> bool {
+    pub(crate) fn has_room(&self, message: &Message, budget: &Budget) -> bool {
         self.log.is_empty()
             && self.resident_count < RESIDENT_COUNT_MAX
             && self.resident_bytes + cost(message) <= RESIDENT_BYTES_MAX
@@ -82,7 +82,7 @@ impl Queue {
     }
 
     /// Adds a message at the back: in memory where there is room, else in the log.
-    pub fn push(&mut self, item: Item, budget: &mut Budget) {
+    pub(crate) fn push(&mut self, item: Item, budget: &mut Budget) {
         if let Held::Resident(message) = &item.held {
             if self.has_room(message, budget) {
                 self.charge(message, budget);
@@ -94,7 +94,7 @@ impl Queue {
     }
 
     /// Takes the first ready message out, to be settled or requeued later. A damaged record in the log is skipped (and reported by the store).
-    pub fn take(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
+    pub(crate) fn take(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
         while let Some((ordinal, _)) = self.returned.first_key_value() {
             if self.resident.front().is_some_and(|front| front.ordinal < *ordinal) {
                 break;
@@ -105,11 +105,11 @@ impl Queue {
                 return Ok(Some((item, message)));
             }
         }
-        if let Some(item) = self.resident.pop_front() {
-            if let Held::Resident(message) = &item.held {
-                let message = message.clone();
-                return Ok(Some((item, message)));
-            }
+        if let Some(item) = self.resident.pop_front()
+            && let Held::Resident(message) = &item.held
+        {
+            let message = message.clone();
+            return Ok(Some((item, message)));
         }
         let Some(stored) = self.log.take()? else { return Ok(None) };
         let item = Item {
@@ -123,17 +123,17 @@ impl Queue {
     }
 
     /// Lets go of a message that was taken: acknowledged, rejected or dropped.
-    pub fn settle(&mut self, item: &Item, budget: &mut Budget) {
+    pub(crate) fn settle(&mut self, item: &Item, budget: &mut Budget) {
         self.forget(item, budget);
     }
 
     /// Puts a message that was taken back to its place.
-    pub fn requeue(&mut self, item: Item) {
+    pub(crate) fn requeue(&mut self, item: Item) {
         self.returned.insert(item.ordinal, item);
     }
 
     /// Adds a message to the returned ones that was not taken in this process: recovery.
-    pub fn restore(&mut self, item: Item, budget: &mut Budget) {
+    pub(crate) fn restore(&mut self, item: Item, budget: &mut Budget) {
         if let Held::Resident(message) = &item.held {
             self.charge(message, budget);
         }
@@ -142,7 +142,7 @@ impl Queue {
 
     /// Throws all ready messages away. Returns how many they were, and the ordinals of returned
     /// ones that the journal knows (all others are below the next ordinal and were never taken).
-    pub fn purge(&mut self, budget: &mut Budget) -> (u64, Vec<Ordinal>) {
+    pub(crate) fn purge(&mut self, budget: &mut Budget) -> (u64, Vec<Ordinal>) {
         let count = self.ready();
         let returned = std::mem::take(&mut self.returned);
         let mut journaled = Vec::new();
@@ -160,42 +160,42 @@ impl Queue {
     }
 
     /// How many messages are ready.
-    pub fn ready(&self) -> u64 {
+    pub(crate) fn ready(&self) -> u64 {
         self.resident.len() as u64 + self.returned.len() as u64 + self.log.ready()
     }
 
     /// Whether a message is ready.
-    pub fn has_ready(&self) -> bool {
+    pub(crate) fn has_ready(&self) -> bool {
         !(self.resident.is_empty() && self.returned.is_empty() && self.log.is_empty())
     }
 
     /// Writes what was appended to the log since the last call.
-    pub fn flush(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
         self.log.flush()
     }
 
     /// The log's extent, for a snapshot.
-    pub fn log_state(&self) -> LogState {
+    pub(crate) fn log_state(&self) -> LogState {
         self.log.state()
     }
 
     /// The log's files that were written since the last call.
-    pub fn log_files(&mut self) -> Vec<SyncFile> {
+    pub(crate) fn log_files(&mut self) -> Vec<SyncFile> {
         self.log.sync_files()
     }
 
     /// The log itself: recovery.
-    pub fn log_mut(&mut self) -> &mut QueueLog {
+    pub(crate) fn log_mut(&mut self) -> &mut QueueLog {
         &mut self.log
     }
 
     /// Ready messages that are in memory or returned, for a snapshot.
-    pub fn ready_items(&self) -> impl Iterator<Item = &Item> {
+    pub(crate) fn ready_items(&self) -> impl Iterator<Item = &Item> {
         self.returned.values().chain(&self.resident)
     }
 
     /// Ends the queue and its files. Returns how many messages were ready.
-    pub fn delete(mut self, budget: &mut Budget) -> u64 {
+    pub(crate) fn delete(mut self, budget: &mut Budget) -> u64 {
         let (count, _) = self.purge(budget);
         self.log.delete();
         count

@@ -11,9 +11,7 @@ fn check_refusal(octets: &[u8], code: u16, text: &str, method_id: (u16, u16)) {
     let mut peer = Peer::open();
     peer.write(octets);
     let written = peer.written();
-    let Ok(Method::Connection(connection::Method::Close(close))) =
-        written[0][2..].parse()
-    else {
+    let Ok(Method::Connection(connection::Method::Close(close))) = written[0][2..].parse() else {
         unreachable!("{written:?}")
     };
     assert_eq!(
