@@ -1,5 +1,7 @@
 //! The whole broker over loopback: a client publishes and consumes, a batch at a time.
 
+#![expect(missing_docs, reason = "criterion's macro makes a public function")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

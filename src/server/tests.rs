@@ -52,7 +52,7 @@ fn publish(client: &mut Client, channel: ChannelNumber, body: &[u8]) {
 
 fn get(client: &mut Client, channel: ChannelNumber) -> Option<Vec<u8>> {
     let queue = ShortString::clipped(QUEUE);
-    let get = basic::Get { queue, no_ack: true, ..Default::default() };
+    let get = basic::Get { queue, no_ack: true };
     client.call(channel, get).unwrap().content.map(|(_, body)| body)
 }
 
