@@ -29,6 +29,8 @@ mod opening;
 mod output;
 mod running;
 mod sasl;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! The steps of the handshake. A client that fails one is closed without a word, as by RabbitMQ:
 //! nobody has said yet who it is. The log says why.
 
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use crate::broker::{Command, Exception, OpenConnection};
 use crate::ids::{ChannelNumber, Timestamp};
@@ -118,7 +118,6 @@ impl Connection {
 
     /// connection.open: what follows is the broker's.
     fn open(&mut self, login: Login, method: connection::Open) -> Command {
-        info!("{} {} opens vhost '{}'", self.id, self.peer, method.virtual_host.escape_debug());
         self.stage = Stage::Running;
         Command::Open(Box::new(OpenConnection {
             peer: self.peer.to_string(),

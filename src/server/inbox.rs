@@ -30,6 +30,17 @@ pub(super) enum Input {
     Finish,
 }
 
+impl Input {
+    /// How many commands it stands for, to bound a turn.
+    pub(super) fn commands(&self) -> usize {
+        match self {
+            Self::Batch(_, commands) => commands.len(),
+            Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
+            Self::Stop | Self::Finish => 1,
+        }
+    }
+}
+
 /// The router's inbox: where to put inputs, and where it takes them.
 pub(super) fn inbox() -> (Sender<Input>, Receiver<Input>) {
     crossbeam_channel::bounded(INPUTS_MAX)

@@ -19,6 +19,8 @@ mod rim;
 mod router;
 mod socket;
 mod syncer;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::io::{self, Write};

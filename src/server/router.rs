@@ -13,8 +13,9 @@ use super::clock::Clock;
 use super::inbox::Input;
 use super::outbox::Outbox;
 
-/// Inputs in one turn at most.
-const TURN_INPUTS_MAX: usize = 64;
+/// Commands after which a turn takes no further input: nobody waits longer for an answer than it
+/// takes to work off so many.
+const TURN_COMMANDS_MAX: usize = 4096;
 
 /// The broker and the ways out of it.
 pub(super) struct Router {
@@ -43,8 +44,13 @@ impl Router {
         while !self.finishing {
             let first = self.wait(inbox);
             let now = self.clock.now();
-            for input in first.into_iter().chain(inbox.try_iter()).take(TURN_INPUTS_MAX) {
+            let mut commands = 0;
+            for input in first.into_iter().chain(inbox.try_iter()) {
+                commands += input.commands();
                 self.handle(now, input, &mut effects)?;
+                if commands >= TURN_COMMANDS_MAX {
+                    break;
+                }
             }
             if let Some(request) = self.broker.end_turn(now, &mut effects)? {
                 // It fails only when the syncer has ended the process.

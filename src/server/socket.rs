@@ -16,6 +16,7 @@ use log::{debug, info};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt;
 
 use crate::broker::{Command, Output};
 use crate::connection::Connection;
@@ -36,6 +37,12 @@ const RUNS_MAX: usize = 64;
 
 /// How long a client may leave its socket full before it is dropped.
 const STALLED_MAX: Duration = Duration::from_secs(30);
+
+/// After how long a silence the kernel asks whether the peer is there, how often, and how many
+/// times without an answer it takes for a no.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
 
 /// Serves one client until it is gone. The router always hears of that: also when this panics,
 /// which the thread's end keeps from going further.
@@ -88,8 +95,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn talk(&mut self) -> io::Result<()> {
-        self.stream.set_nonblocking(true)?;
-        self.stream.set_nodelay(true)?;
+        prepare(&self.stream)?;
         loop {
             self.write()?;
             self.hand_over()?;
@@ -207,6 +213,18 @@ impl Session<'_> {
         while rustix::io::read(&self.stream, &mut rest).is_ok_and(|octets| octets > 0) {}
         Ok(())
     }
+}
+
+/// Sets the socket up. A peer whose machine is gone is found out by the kernel too: a client may
+/// have asked for no heartbeats.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_PROBES)?;
+    Ok(())
 }
 
 impl Drop for Session<'_> {

@@ -1,0 +1,136 @@
+//! What is made of frames.
+
+use std::collections::BTreeMap;
+
+use crate::connection::assembler::Assembler;
+use crate::wire::HEARTBEAT;
+
+use super::*;
+
+#[test]
+fn a_conversation_reads_the_same_wherever_it_is_split() {
+    let mut octets = PROTOCOL_HEADER.to_vec();
+    for part in [
+        method(0, START_OK),
+        method(0, TUNE_OK),
+        method(0, OPEN),
+        method(1, "channel.open"),
+        HEARTBEAT.to_vec(),
+        [method(1, PUBLISH), header(1, 5), body(1, "hello")].concat(),
+        [method(1, PUBLISH), header(1, 0)].concat(),
+        [method(1, PUBLISH), header(1, 7), body(1, "in"), body(1, ""), body(1, " four")].concat(),
+        [method(1, PUBLISH), header(1, 1001), body(1, &"x".repeat(1001))].concat(),
+        method(1, "basic.ack delivery_tag=7 multiple=true"),
+        method(0, "connection.close reply_code=200 reply_text=\"bye\""),
+    ] {
+        octets.extend(part);
+    }
+    let expected = [
+        "open guest / 2047".to_owned(),
+        "1 channel.open".to_owned(),
+        published(1, "hello"),
+        published(1, ""),
+        published(1, "in four"),
+        "1 oversized 1001".to_owned(),
+        "1 basic.ack delivery_tag=7 multiple=true".to_owned(),
+        "0 connection.close reply_code=200 reply_text=\"bye\"".to_owned(),
+    ];
+    for at in 0..=octets.len() {
+        let mut peer = Peer::from("127.0.0.1:4711");
+        peer.write(&octets[..at]);
+        peer.write(&octets[at..]);
+        assert_eq!(peer.asked(), expected, "split at {at}");
+    }
+    let mut peer = Peer::from("127.0.0.1:4711");
+    octets.iter().for_each(|octet| peer.write(&[*octet]));
+    assert_eq!(peer.asked(), expected);
+}
+
+#[test]
+fn contents_of_several_channels_may_interleave() {
+    let mut peer = Peer::open();
+    peer.write(&[method(1, PUBLISH), method(2, PUBLISH), header(2, 2), header(1, 2)].concat());
+    peer.write(&[body(1, "a"), body(2, "x"), body(2, "y"), body(1, "b")].concat());
+    assert_eq!(peer.asked(), [published(2, "xy"), published(1, "ab")]);
+}
+
+#[test]
+fn messages_of_one_read_share_its_octets() {
+    let mut peer = Peer::open();
+    let publish = [method(1, PUBLISH), header(1, 5), body(1, "hello")].concat();
+    peer.write(&publish.repeat(3));
+    let places: Vec<_> = peer
+        .commands
+        .iter()
+        .map(|command| match command {
+            Command::Publish(_, publish) => publish.message.body().as_ptr().addr(),
+            other => unreachable!("{other:?}"),
+        })
+        .collect();
+    assert_eq!([places[1] - places[0], places[2] - places[1]], [publish.len(); 2]);
+}
+
+#[test]
+fn incomplete_contents_are_bounded_per_connection() {
+    let options = ConnectionOptions { kept_octets_max: 1000, ..Default::default() };
+    let mut peer = Peer::open();
+    peer.connection.assembler = Assembler::new(options.body_octets_max, options.kept_octets_max);
+    for channel in 1..=2 {
+        peer.write(&[method(channel, PUBLISH), header(channel, 900)].concat());
+    }
+    peer.write(&body(1, &"x".repeat(899)));
+    assert!(peer.asked().is_empty());
+    peer.write(&body(2, &"x".repeat(899)));
+    assert!(peer.written()[0].contains("reply_code=506"));
+    assert_eq!(peer.asked(), ["gone"]);
+}
+
+#[test]
+fn a_content_on_a_channel_that_the_broker_has_closed_is_dropped() {
+    let mut peer = Peer::open();
+    peer.write(&[method(1, PUBLISH), header(1, 5), body(1, "he")].concat());
+    let close = "channel.close reply_code=404 reply_text=\"NOT_FOUND\"";
+    peer.send(Output::Method(ChannelNumber(1), close.parse().unwrap()));
+    assert_eq!(peer.written(), [format!("1 {close}")]);
+    peer.write(&[body(1, "llo"), method(1, PUBLISH), header(1, 1)].concat());
+    assert!(peer.asked().is_empty());
+    peer.write(&method(1, "channel.close-ok"));
+    peer.write(&[method(1, "channel.open"), method(1, PUBLISH), header(1, 0)].concat());
+    let expected = ["1 channel.close-ok".to_owned(), "1 channel.open".into(), published(1, "")];
+    assert_eq!(peer.asked(), expected);
+}
+
+#[test]
+fn mangled_octets_end_in_an_error_and_never_in_a_panic() {
+    let good = [
+        method(1, "channel.open"),
+        [method(1, PUBLISH), header(1, 5), body(1, "hello")].concat(),
+        [method(1, PUBLISH), header(1, 9), body(1, "part"), body(1, "whole")].concat(),
+        method(1, "queue.declare queue=\"q\" arguments={x-max-length: 10, a: {b: [1, 2]}}"),
+        HEARTBEAT.to_vec(),
+    ]
+    .concat();
+    let mut random: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % below as u64).unwrap()
+    };
+    let mut ends = BTreeMap::<String, u32>::new();
+    for _ in 0..2000 {
+        let mut octets = good.clone();
+        for _ in 0..=next(3) {
+            let at = next(octets.len());
+            octets[at] = u8::try_from(next(256)).unwrap();
+        }
+        let mut peer = Peer::open();
+        for part in octets.chunks(1 + next(octets.len())) {
+            peer.write(part);
+        }
+        assert!(peer.read.len() < 131_072);
+        let end = peer.written().last().map_or("open", |line| &line[..35]).to_owned();
+        *ends.entry(end).or_default() += 1;
+    }
+    assert!(ends.len() > 3, "{ends:?}");
+}
