@@ -51,6 +51,8 @@ struct Found {
 #[derive(Default)]
 struct Replay {
     next_ordinal: Ordinal,
+    /// The next ordinal when the snapshot was made.
+    snapshot_next: Ordinal,
     log: Option<LogState>,
     outstanding: BTreeMap<Ordinal, Outstanding>,
     /// Where settled ones of them were.
@@ -160,6 +162,7 @@ impl Broker {
             Entry::Queue { queue: id, next_ordinal, log, outstanding } => {
                 let replay = replays.entry(id).or_default();
                 replay.next_ordinal = next_ordinal;
+                replay.snapshot_next = next_ordinal;
                 replay.log = Some(log);
                 replay.outstanding =
                     outstanding.into_iter().map(|record| (record.ordinal, record)).collect();
@@ -317,7 +320,8 @@ impl Broker {
             let Found { message, deliveries, published } = found;
             let held = Held::Resident(message);
             let item = Item { ordinal, held, deliveries, journaled: true, published };
-            if deliveries > 0 {
+            // What was in memory when the snapshot was made stood before all that was in the log.
+            if deliveries > 0 || ordinal < replay.snapshot_next {
                 queue.restore(item, &mut self.budget);
             } else {
                 queue.push(item, &mut self.budget);
