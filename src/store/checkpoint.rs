@@ -81,5 +81,5 @@ pub(super) fn prepare_journal(
     if let Some(parent) = path.parent() {
         directory.sync_directory(parent)?;
     }
-    Ok(JournalFile { slot, path, file, new: false })
+    Ok(JournalFile { slot, path, file, length, new: false })
 }

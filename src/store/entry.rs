@@ -58,7 +58,7 @@ pub enum Entry {
     /// How a queue stood at the checkpoint. Comes after its definition, before its messages.
     Queue {
         /// The queue.
-        queue: QueueId,
+        id: QueueId,
         /// The ordinal its next message would have got.
         next_ordinal: Ordinal,
         /// Its log.
@@ -206,7 +206,7 @@ fn decode_define(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
 }
 
 fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
-    let queue = QueueId(source.number()?);
+    let id = QueueId(source.number()?);
     let next_ordinal = Ordinal(source.number()?);
     let log = LogState::take(source)?;
     let mut outstanding = Vec::new();
@@ -217,7 +217,7 @@ fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
             deliveries: source.number_u32()?,
         });
     }
-    Some(Entry::Queue { queue, next_ordinal, log, outstanding })
+    Some(Entry::Queue { id, next_ordinal, log, outstanding })
 }
 
 fn decode_publish(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {

@@ -88,11 +88,13 @@ impl QueueLog {
         }
     }
 
-    /// The log as `state` says that it was. What was appended later is cut off: the journal has it.
+    /// The log as `state` says that it was, with the messages `outstanding` that had been taken and
+    /// are still not settled. What was appended later is cut off: the journal has it.
     pub(super) fn restore(
         shelf: Shelf,
         options: StoreOptions,
         state: &LogState,
+        outstanding: impl IntoIterator<Item = Location>,
     ) -> Result<Self, StoreError> {
         let mut log = Self::new(shelf, options);
         log.head = state.head;
@@ -101,9 +103,8 @@ impl QueueLog {
         // Of what the earlier process left only the persistent messages are there.
         log.ready = Counts { all: state.ready, persistent: state.ready };
         log.restored = Some(Restored { end: state.end, appended: state.appended });
-        for (segment, outstanding) in &state.held {
-            let held = Held { outstanding: *outstanding, ..Held::default() };
-            log.held.insert(*segment, held);
+        for location in outstanding {
+            log.held.entry(location.segment).or_default().outstanding += 1;
         }
         log.restore_files(state.end)?;
         Ok(log)
@@ -186,7 +187,7 @@ impl QueueLog {
             kind: FileKind::Segment,
             generation: self.next_segment,
             queue: self.shelf.queue,
-            ordinal,
+            base: ordinal.0,
             time: published,
             before: self.appended,
         };
@@ -339,7 +340,6 @@ impl QueueLog {
             end: self.end(),
             appended: self.appended,
             ready: self.ready.persistent,
-            held: self.held.iter().map(|(segment, held)| (*segment, held.outstanding)).collect(),
         }
     }
 

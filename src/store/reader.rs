@@ -142,7 +142,7 @@ impl SegmentReader {
         let parts = content::parts(&mut Source::new(self.mapping.bytes(), record.payload.clone()))?;
         let time = i32::from_le_bytes(record.extra.to_le_bytes());
         Some(Stored {
-            ordinal: Ordinal(self.header.ordinal.0.checked_add(u64::from(record.sequence))?),
+            ordinal: Ordinal(self.header.base.checked_add(u64::from(record.sequence))?),
             location: Location { offset: offset(at.octet()), ..at },
             message: Message::new(Arc::clone(&self.mapping).backing(), parts, persistent),
             published: Timestamp(self.header.time.0.saturating_add_signed(i64::from(time))),

@@ -60,7 +60,7 @@ impl Location {
 }
 
 /// How a queue's log stands: everything that its files do not say themselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogState {
     /// The next message to be taken.
     pub(super) head: Location,
@@ -70,8 +70,6 @@ pub struct LogState {
     pub(super) appended: Counts,
     /// What of it is persistent and not yet taken.
     pub(super) ready: Tally,
-    /// Segments with messages that were taken and are not released, and how many.
-    pub(super) held: Vec<(u64, u32)>,
 }
 
 impl LogState {
@@ -82,11 +80,6 @@ impl LogState {
             sink.put_number(records);
             sink.put_number(octets);
         }
-        sink.put_number(self.held.len() as u64);
-        for (segment, count) in &self.held {
-            sink.put_number(*segment);
-            sink.put_number(u64::from(*count));
-        }
     }
 
     pub(super) fn take(source: &mut Source<'_>) -> Option<Self> {
@@ -94,12 +87,8 @@ impl LogState {
         let mut tally = || Some(Tally { records: source.number()?, octets: source.number()? });
         let appended = Counts { all: tally()?, persistent: tally()? };
         let ready = tally()?;
-        let mut held = Vec::new();
-        for _ in 0..source.number()? {
-            held.push((source.number()?, source.number_u32()?));
-        }
         let plausible = head <= end && end.segment <= SEGMENTS_MAX;
-        plausible.then_some(Self { head, end, appended, ready, held })
+        plausible.then_some(Self { head, end, appended, ready })
     }
 }
 
@@ -210,7 +199,7 @@ impl SegmentWriter {
     }
 
     fn relative(&self, ordinal: Ordinal, published: Timestamp) -> Option<(u32, u32)> {
-        let sequence = ordinal.0.checked_sub(self.header.ordinal.0)?;
+        let sequence = ordinal.0.checked_sub(self.header.base)?;
         let time = i128::from(published.0) - i128::from(self.header.time.0);
         let time = i32::try_from(time).ok()?;
         Some((u32::try_from(sequence).ok()?, u32::from_le_bytes(time.to_le_bytes())))

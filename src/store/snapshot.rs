@@ -27,7 +27,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(generation: u64, queue_max: QueueId) -> Self {
-        let writer = EntryWriter::new(FileKind::Snapshot, generation, queue_max);
+        let writer = EntryWriter::new(FileKind::Snapshot, generation, 0, queue_max);
         Self { writer, generation }
     }
 
