@@ -20,7 +20,7 @@ use super::journal::JournalFile;
 use super::snapshot::Snapshot;
 
 /// Zeros are written in pieces of this size.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The part of a checkpoint that waits for the disk; it is run by another thread than the router's.
 pub struct CheckpointJob {

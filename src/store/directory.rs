@@ -201,7 +201,7 @@ impl NewFile {
         let Directory { health, disk, .. } = directory;
         health.guard("sync", &temporary, || file.sync_data())?;
         health.guard("rename", &temporary, || disk.rename(&temporary, &path))?;
-        directory.sync_directory(path.parent().unwrap_or(Path::new("")))
+        directory.sync_directory(path.parent().unwrap_or_else(|| Path::new("")))
     }
 }
 

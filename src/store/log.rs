@@ -209,7 +209,8 @@ impl QueueLog {
                     self.directory_made = true;
                 }
                 writer.flush(&self.shelf)?;
-                self.unsynced_from.get_or_insert(writer.number());
+                let number = writer.number();
+                self.unsynced_from.get_or_insert(number);
             }
             if self.writers.len() == 1 {
                 break;

@@ -66,9 +66,11 @@ impl SegmentReader {
         };
         match mapping {
             Ok(mapping) => {
-                let length = writer.map_or(mapping.bytes().len(), |(_, capacity, _)| capacity);
-                let reader = Self::over(shelf, number, mapping);
-                Ok(reader.map(|reader| Self { length, ..reader }))
+                let mut reader = Self::over(shelf, number, mapping);
+                if let (Some(reader), Some((_, capacity, _))) = (&mut reader, writer) {
+                    reader.length = capacity;
+                }
+                Ok(reader)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 log::warn!("{} is missing: its messages were settled or are lost", path.display());

@@ -10,7 +10,7 @@
 //! could not be read, and nothing is made up for it: without any whole beginning the store refuses
 //! to open.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codec::Source;
@@ -307,7 +307,7 @@ impl Inventory {
     }
 }
 
-fn map(directory: &Directory, path: &PathBuf) -> Result<Arc<dyn Mapping>, StoreError> {
+fn map(directory: &Directory, path: &Path) -> Result<Arc<dyn Mapping>, StoreError> {
     let map = || {
         let file = directory.disk.open(path)?;
         let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);

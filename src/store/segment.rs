@@ -10,7 +10,7 @@
 //! 8 MiB; a message that is longer gets a segment of its own size. A file is used once: what follows
 //! its last record are zeros.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codec::{Sink, Source};
@@ -235,7 +235,7 @@ impl SegmentWriter {
     }
 }
 
-fn create(shelf: &Shelf, path: &PathBuf, capacity: u64) -> Result<Arc<dyn DiskFile>, StoreError> {
+fn create(shelf: &Shelf, path: &Path, capacity: u64) -> Result<Arc<dyn DiskFile>, StoreError> {
     let disk = &shelf.directory.disk;
     let file = disk.create(path).map_err(|source| StoreError::io("create", path, source))?;
     match file.allocate(capacity) {

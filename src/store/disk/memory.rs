@@ -185,7 +185,7 @@ impl Disk for MemoryDisk {
         }
         for path in inside {
             if let Some(content) = tree.live.remove(&path) {
-                let rest = path.strip_prefix(from).unwrap_or(Path::new(""));
+                let rest = path.strip_prefix(from).unwrap_or_else(|_| Path::new(""));
                 tree.live.insert(join(to, rest), content);
             }
         }
@@ -193,7 +193,7 @@ impl Disk for MemoryDisk {
             tree.directories.iter().filter(|path| path.starts_with(from)).cloned().collect();
         for path in moved {
             tree.directories.remove(&path);
-            let rest = path.strip_prefix(from).unwrap_or(Path::new("")).to_owned();
+            let rest = path.strip_prefix(from).unwrap_or_else(|_| Path::new("")).to_owned();
             tree.directories.insert(join(to, &rest));
         }
         Ok(())

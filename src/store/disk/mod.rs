@@ -77,6 +77,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file.
+#[expect(clippy::len_without_is_empty, reason = "a file's length, not a collection's")]
 pub trait DiskFile: Send + Sync {
     /// Writes all of `bytes` at `offset`; the file grows as needed.
     ///
@@ -119,7 +120,6 @@ pub trait DiskFile: Send + Sync {
     ///
     /// # Errors
     /// Those of the operating system.
-    #[expect(clippy::len_without_is_empty, reason = "a file's length, not a collection's")]
     fn len(&self) -> io::Result<u64>;
 
     /// Maps the first `length` octets, or as many as there are, of which `readable` are written.
