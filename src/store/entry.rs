@@ -10,7 +10,8 @@
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
 //! ```
 //!
-//! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has them.
+//! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
+//! them.
 
 use super::codec::{Sink, Source};
 use super::content;

@@ -39,8 +39,8 @@ pub enum StoreError {
         /// The newest format that can be read.
         known: u32,
     },
-    /// The disk or the quota is full. That was met before anything was written: nothing is lost, and
-    /// what could not be done may be done again when there is room.
+    /// The disk or the quota is full. That was met before anything was written: nothing is lost,
+    /// and what could not be done may be done again when there is room.
     #[error("cannot {operation} {}: no space left", path.display())]
     Full {
         /// What was tried.
@@ -56,7 +56,8 @@ pub enum StoreError {
         /// What is missing or damaged.
         reason: String,
     },
-    /// A write or sync failed before. What is on disk since is not known, so nothing more is written.
+    /// A write or sync failed before. What is on disk since is not known, so nothing more is
+    /// written.
     #[error("the store stopped after an earlier failed write or sync")]
     Stopped,
 }
@@ -80,8 +81,9 @@ impl StoreError {
 
 /// Whether the store may still write. Shared by everything that writes.
 ///
-/// After a failed write or sync the kernel may report success the next time although the data is gone,
-/// so the first failure is the end: nothing is tried again, and no promise can be given any more.
+/// After a failed write or sync the kernel may report success the next time although the data is
+/// gone, so the first failure is the end: nothing is tried again, and no promise can be given any
+/// more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Health(Arc<AtomicBool>);
 

@@ -6,9 +6,10 @@
 //!         | .. zeros up to octet 512, then the same 80 octets once more, zeros up to 1024 ..   |
 //! ```
 //!
-//! All numbers are little-endian. The copy stands in a disk sector of its own, so that one bad sector
-//! does not cost the file. `crc32c` covers the other 76 octets, and every record's checksum starts
-//! from it: a record that an earlier use of the same blocks left behind never passes for a new one.
+//! All numbers are little-endian. The copy stands in a disk sector of its own, so that one bad
+//! sector does not cost the file. `crc32c` covers the other 76 octets, and every record's checksum
+//! starts from it: a record that an earlier use of the same blocks left behind never passes for a
+//! new one.
 
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -96,8 +97,8 @@ pub(super) struct FileHeader {
     pub generation: u64,
     /// Whose log it is part of; 0 for journals and snapshots.
     pub queue: QueueId,
-    /// What the ordinals of a segment's records are counted from; the generation of the journal that
-    /// was written before a journal.
+    /// What the ordinals of a segment's records are counted from; the generation of the journal
+    /// that was written before a journal.
     pub base: u64,
     /// What the times of a segment's records are counted from.
     pub time: Timestamp,
@@ -130,8 +131,8 @@ impl FileHeader {
         (octets, seed)
     }
 
-    /// Reads a header of the given kind or its copy, whichever is whole (the newer one, if both are),
-    /// and gives the seed of the records' checksums with it.
+    /// Reads a header of the given kind or its copy, whichever is whole (the newer one, if both
+    /// are), and gives the seed of the records' checksums with it.
     pub(super) fn decode(kind: FileKind, file: &[u8]) -> Option<(Self, u32)> {
         let copies = [0, COPY_AT].into_iter().filter_map(|at| Self::decode_copy(file.get(at..)?));
         copies.filter(|(header, _)| header.kind == kind).max_by_key(|(header, _)| header.generation)

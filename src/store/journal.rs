@@ -10,9 +10,10 @@
 //! turn of the router, and one fdatasync of this one file for as many turns as gather while the
 //! last one runs. After each write stand zeros, where the next one begins.
 //!
-//! Files are written anew when no snapshot needs them any more, because syncing is twice as fast where
-//! nothing has to be allocated; a journal that outgrows its file reserves more room at its end. The
-//! generation in the header is part of every checksum, so older octets never pass for entries.
+//! Files are written anew when no snapshot needs them any more, because syncing is twice as fast
+//! where nothing has to be allocated; a journal that outgrows its file reserves more room at its
+//! end. The generation in the header is part of every checksum, so older octets never pass for
+//! entries.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -205,8 +206,8 @@ impl Journal {
         self.older.retain(|(older, _)| *older > point);
     }
 
-    /// A definition was made or changed: an AMQP method (class id, method id, arguments) and the queue
-    /// it is about, 0 if none.
+    /// A definition was made or changed: an AMQP method (class id, method id, arguments) and the
+    /// queue it is about, 0 if none.
     pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
         self.put_runs();
         self.writer.saw(queue);
@@ -243,12 +244,13 @@ impl Journal {
         self.put(|gather| entry::put_purge(gather, queue, before));
     }
 
-    /// Writes everything since the last time with one call, and says up to where all is written now.
+    /// Writes everything since the last time with one call, and says up to where all is written
+    /// now.
     ///
     /// # Errors
     /// If the disk is full ([`StoreError::is_full`]) nothing is lost, and nothing may be promised
-    /// before a later write succeeds. Any other error is final: the store refuses to write from then
-    /// on.
+    /// before a later write succeeds. Any other error is final: the store refuses to write from
+    /// then on.
     pub fn write(&mut self) -> Result<SyncPoint, StoreError> {
         self.put_runs();
         if self.writer.entries > self.written {

@@ -95,8 +95,8 @@ impl SegmentReader {
         Some(Self { number, header, mapping, seed, length, least: 0 })
     }
 
-    /// Makes visible what was written since the segment was mapped: up to `written`, or all of it if
-    /// it is complete. Returns whether that could be done with this mapping.
+    /// Makes visible what was written since the segment was mapped: up to `written`, or all of it
+    /// if it is complete. Returns whether that could be done with this mapping.
     pub(super) fn reveal(&self, written: Option<u32>) -> bool {
         self.mapping.reveal(written.map_or(self.length, |written| written as usize))
     }

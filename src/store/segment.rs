@@ -5,10 +5,10 @@
 //!   | header    | record | record | ...   | zeros ........... |
 //! ```
 //!
-//! Its room is reserved on the disk before the first octet is written (`fallocate`), so a full disk is
-//! met when a segment begins, never in the middle of one. Segments begin at 64 KiB and double up to
-//! 8 MiB; a message that is longer gets a segment of its own size. A file is used once: what follows
-//! its last record are zeros.
+//! Its room is reserved on the disk before the first octet is written (`fallocate`), so a full disk
+//! is met when a segment begins, never in the middle of one. Segments begin at 64 KiB and double up
+//! to 8 MiB; a message that is longer gets a segment of its own size. A file is used once: what
+//! follows its last record are zeros.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,9 +4,9 @@
 //!   | header | define .. | queue .. | publish .. | end |
 //! ```
 //!
-//! It is gathered in memory by the router, between two turns, and written by another thread. Bodies of
-//! 8 KiB and more are not copied for it. It holds definitions, the state of each durable queue's log,
-//! and the persistent messages that wait in memory: not the backlog, which is in the logs.
+//! It is gathered in memory by the router, between two turns, and written by another thread. Bodies
+//! of 8 KiB and more are not copied for it. It holds definitions, the state of each durable queue's
+//! log, and the persistent messages that wait in memory: not the backlog, which is in the logs.
 
 use super::codec::Source;
 use super::directory::{Directory, NewFile, snapshot_path};
@@ -31,8 +31,8 @@ impl Snapshot {
         Self { writer, generation }
     }
 
-    /// A definition: an AMQP method (class id, method id, arguments) that makes it, and the queue it
-    /// is about, 0 if none.
+    /// A definition: an AMQP method (class id, method id, arguments) that makes it, and the queue
+    /// it is about, 0 if none.
     pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
         self.writer.saw(queue);
         self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));

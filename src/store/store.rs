@@ -12,34 +12,11 @@ use super::disk::Disk;
 use super::error::StoreError;
 use super::journal::{Found, Generations, Journal, JournalFile};
 use super::log::QueueLog;
+use super::options::StoreOptions;
 use super::recovery::{Inventory, Recovery};
 use super::segment::{Location, LogState, Shelf};
 use super::snapshot::Snapshot;
 use crate::ids::{QueueId, SyncPoint};
-
-/// Sizes that a store keeps to.
-#[derive(Clone, Copy, Debug)]
-pub struct StoreOptions {
-    /// The size of a log's first segment, in octets; each further one is twice as long.
-    pub segment_bytes_min: u64,
-    /// The most that a segment grows to, in octets, unless a single message is longer.
-    pub segment_bytes_max: u64,
-    /// So many octets in the journal ask for a checkpoint.
-    pub journal_bytes_max: u64,
-    /// So many octets of a new journal file are written with zeros before it is used.
-    pub journal_bytes_prepared: u64,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            segment_bytes_min: 64 << 10,
-            segment_bytes_max: 8 << 20,
-            journal_bytes_max: 128 << 20,
-            journal_bytes_prepared: 4 << 20,
-        }
-    }
-}
 
 /// An open data directory.
 pub struct Store {
@@ -132,8 +109,8 @@ impl Store {
         QueueLog::new(self.shelf(queue, durable), self.options)
     }
 
-    /// The log of a durable queue as it was at a checkpoint. Of the messages that had been taken out
-    /// of it, those at `outstanding` are still not settled after all that happened since.
+    /// The log of a durable queue as it was at a checkpoint. Of the messages that had been taken
+    /// out of it, those at `outstanding` are still not settled after all that happened since.
     ///
     /// # Errors
     /// If its files cannot be listed, opened or cut.
@@ -233,8 +210,8 @@ impl Store {
         self.drop_orphans()
     }
 
-    /// Removes the logs of queues that do not exist any more: their removal was cut short by a crash.
-    /// Not if anything was damaged: then nobody can say which queues there were.
+    /// Removes the logs of queues that do not exist any more: their removal was cut short by a
+    /// crash. Not if anything was damaged: then nobody can say which queues there were.
     fn drop_orphans(&self) -> Result<(), StoreError> {
         let Some(known) = self.known.lock().take() else { return Ok(()) };
         for name in self.directory.list(QUEUES)? {
