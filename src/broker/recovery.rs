@@ -17,7 +17,7 @@ use log::{info, warn};
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
-use crate::store::{Entry, Location, LogState, Outstanding, Recovery, Store, StoreError};
+use crate::store::{Entry, LogState, Outstanding, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
 use super::arguments::{ExchangeArguments, QueueArguments};
@@ -55,8 +55,6 @@ struct Replay {
     snapshot_next: Ordinal,
     log: Option<LogState>,
     outstanding: BTreeMap<Ordinal, Outstanding>,
-    /// Where settled ones of them were.
-    released: Vec<Location>,
     found: BTreeMap<Ordinal, Found>,
     /// Ordinals of log records that were taken after the snapshot: settled, or delivered so often.
     settled: Runs,
@@ -159,7 +157,7 @@ impl Broker {
             Entry::Define { virtual_host, queue, method } => {
                 self.replay_definition(&virtual_host, queue, &method, replays)?;
             }
-            Entry::Queue { queue: id, next_ordinal, log, outstanding } => {
+            Entry::Queue { id, next_ordinal, log, outstanding } => {
                 let replay = replays.entry(id).or_default();
                 replay.next_ordinal = next_ordinal;
                 replay.snapshot_next = next_ordinal;
@@ -309,10 +307,8 @@ impl Broker {
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
         // A queue that is younger than the snapshot has an empty log: what it had is in the journal.
         let state = replay.log.take().unwrap_or_default();
-        *queue.log_mut() = self.store.restore_log(id, &state)?;
-        for location in &replay.released {
-            queue.log_mut().release(*location);
-        }
+        let outstanding = replay.outstanding.values().map(|record| record.location);
+        *queue.log_mut() = self.store.restore_log(id, &state, outstanding)?;
         queue.set_next_ordinal(replay.next_ordinal);
         restore_outstanding(queue, &replay, &mut self.budget);
         take_again(queue, &replay, &mut self.budget)?;
@@ -335,8 +331,7 @@ impl Replay {
     fn settle(&mut self, first: Ordinal, last: Ordinal) {
         self.next_ordinal = self.next_ordinal.max(last.next());
         remove_range(&mut self.found, first, last);
-        let settled = remove_range(&mut self.outstanding, first, last);
-        self.released.extend(settled.into_iter().map(|record| record.location));
+        remove_range(&mut self.outstanding, first, last);
         self.settled.insert(first, last);
     }
 
@@ -356,9 +351,11 @@ impl Replay {
 }
 
 /// Takes the entries from `first` through `last` out, at a cost of those alone.
-fn remove_range<T>(map: &mut BTreeMap<Ordinal, T>, first: Ordinal, last: Ordinal) -> Vec<T> {
-    let ordinals: Vec<_> = map.range(first..=last).map(|(ordinal, _)| *ordinal).collect();
-    ordinals.iter().filter_map(|ordinal| map.remove(ordinal)).collect()
+fn remove_range<T>(map: &mut BTreeMap<Ordinal, T>, first: Ordinal, last: Ordinal) {
+    while let Some((ordinal, _)) = map.range(first..=last).next() {
+        let ordinal = *ordinal;
+        map.remove(&ordinal);
+    }
 }
 
 /// The records that were taken from the log when the snapshot was made and are not settled since.

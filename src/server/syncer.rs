@@ -19,7 +19,7 @@ pub(super) fn run(requests: &Receiver<SyncRequest>, inbox: &Sender<Input>) {
         if let Err(error) = request.run() {
             fatal(&error);
         }
-        if inbox.send(Input::Synced(request.point())).is_err() {
+        if inbox.send(Input::Synced(request.point)).is_err() {
             return;
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   router: begin ── journal 5 ends, 6 begins; the world is put into snapshot 6 ──▶ finish
-//!   job:    sync the logs ─▶ write snapshot 6, sync, rename, sync directory ─▶ prepare a journal file
+//!   job:    sync the logs ─▶ write snapshot 6, sync, rename, sync directory ─▶ make a journal file
 //!   router: done ── snapshots 6 and 5 stay, with journals 5 and 6; journal 4 is used anew as 7
 //! ```
 //!
-//! The order is what counts: a snapshot relies on the logs, so they are durable before it has a name;
-//! the journals go when the snapshot that makes them needless has one. If any step fails, the older
-//! snapshot and all journals since are still there.
+//! The order is what counts: a snapshot relies on the logs, so they are durable before it has a
+//! name; the journals go when the snapshot that makes them needless has one. If any step fails, the
+//! older snapshot and all journals since are still there.
 
 use std::sync::Arc;
 
@@ -81,5 +81,5 @@ pub(super) fn prepare_journal(
     if let Some(parent) = path.parent() {
         directory.sync_directory(parent)?;
     }
-    Ok(JournalFile { slot, path, file, new: false })
+    Ok(JournalFile { slot, path, file, length, new: false })
 }

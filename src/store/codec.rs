@@ -39,8 +39,8 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// Reads a payload from front to back. Everything is optional: a payload whose checksum is right may
-/// still be one that this version does not know.
+/// Reads a payload from front to back. Everything is optional: a payload whose checksum is right
+/// may still be one that this version does not know.
 pub(super) struct Source<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   leveret-data/                         0700
-//!     lock                                locked (flock) as long as a process has the directory open
+//!     lock                                locked (flock) while a process has the directory open
 //!     version                             "leveret 1"
 //!     clean                               there if the last process stopped in order
 //!     journal/<slot>.journal              what happened since the checkpoints; recycled

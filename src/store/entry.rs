@@ -10,7 +10,8 @@
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
 //! ```
 //!
-//! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has them.
+//! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
+//! them.
 
 use super::codec::{Sink, Source};
 use super::content;
@@ -58,7 +59,7 @@ pub enum Entry {
     /// How a queue stood at the checkpoint. Comes after its definition, before its messages.
     Queue {
         /// The queue.
-        queue: QueueId,
+        id: QueueId,
         /// The ordinal its next message would have got.
         next_ordinal: Ordinal,
         /// Its log.
@@ -206,7 +207,7 @@ fn decode_define(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
 }
 
 fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
-    let queue = QueueId(source.number()?);
+    let id = QueueId(source.number()?);
     let next_ordinal = Ordinal(source.number()?);
     let log = LogState::take(source)?;
     let mut outstanding = Vec::new();
@@ -217,7 +218,7 @@ fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
             deliveries: source.number_u32()?,
         });
     }
-    Some(Entry::Queue { queue, next_ordinal, log, outstanding })
+    Some(Entry::Queue { id, next_ordinal, log, outstanding })
 }
 
 fn decode_publish(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {

@@ -39,6 +39,15 @@ pub enum StoreError {
         /// The newest format that can be read.
         known: u32,
     },
+    /// The disk or the quota is full. That was met before anything was written: nothing is lost,
+    /// and what could not be done may be done again when there is room.
+    #[error("cannot {operation} {}: no space left", path.display())]
+    Full {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory holds files of a store, but not what says how to read them.
     #[error("data directory {directory} cannot be read: {reason}")]
     Unreadable {
@@ -47,32 +56,34 @@ pub enum StoreError {
         /// What is missing or damaged.
         reason: String,
     },
-    /// A write or sync failed before. What is on disk since is not known, so nothing more is written.
+    /// A write or sync failed before. What is on disk since is not known, so nothing more is
+    /// written.
     #[error("the store stopped after an earlier failed write or sync")]
     Stopped,
 }
 
 impl StoreError {
     pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source }
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { operation, path }
+            }
+            _ => Self::Io { operation, path, source },
+        }
     }
 
-    /// Whether the disk or the quota is full. Where room is reserved before it is written to, nothing
-    /// is lost by such an error and the operation may be repeated when there is room again.
+    /// Whether this is [`StoreError::Full`], which is no reason to stop.
     pub fn is_full(&self) -> bool {
-        match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
-            _ => false,
-        }
+        matches!(self, Self::Full { .. })
     }
 }
 
 /// Whether the store may still write. Shared by everything that writes.
 ///
-/// After a failed write or sync the kernel may report success the next time although the data is gone,
-/// so the first failure is the end: nothing is tried again, and no promise can be given any more.
+/// After a failed write or sync the kernel may report success the next time although the data is
+/// gone, so the first failure is the end: nothing is tried again, and no promise can be given any
+/// more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Health(Arc<AtomicBool>);
 
@@ -92,7 +103,7 @@ impl Health {
         self.check()?;
         run().map_err(|source| {
             self.0.store(true, Ordering::Release);
-            StoreError::io(operation, path, source)
+            StoreError::Io { operation, path: path.to_owned(), source }
         })
     }
 }

@@ -2,17 +2,18 @@
 //!
 //! ```text
 //!   octet   0          7      8       12        16           24      32       40     48 ... 80
-//!         | "leveret" | kind | crc32c | version | generation | queue | ordinal | time | before |
+//!         | "leveret" | kind | crc32c | version | generation | queue |  base   | time | before |
 //!         | .. zeros up to octet 512, then the same 80 octets once more, zeros up to 1024 ..   |
 //! ```
 //!
-//! All numbers are little-endian. The copy stands in a disk sector of its own, so that one bad sector
-//! does not cost the file. `crc32c` covers the other 76 octets, and every record's checksum starts
-//! from it: a record that an earlier use of the same blocks left behind never passes for a new one.
+//! All numbers are little-endian. The copy stands in a disk sector of its own, so that one bad
+//! sector does not cost the file. `crc32c` covers the other 76 octets, and every record's checksum
+//! starts from it: a record that an earlier use of the same blocks left behind never passes for a
+//! new one.
 
 use byteorder::{ByteOrder, LittleEndian};
 
-use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::ids::{QueueId, Timestamp};
 
 /// How many octets a file's header takes, with its copy.
 pub(super) const HEADER_BYTES: usize = 1024;
@@ -96,8 +97,9 @@ pub(super) struct FileHeader {
     pub generation: u64,
     /// Whose log it is part of; 0 for journals and snapshots.
     pub queue: QueueId,
-    /// What the ordinals of a segment's records are counted from.
-    pub ordinal: Ordinal,
+    /// What the ordinals of a segment's records are counted from; the generation of the journal
+    /// that was written before a journal.
+    pub base: u64,
     /// What the times of a segment's records are counted from.
     pub time: Timestamp,
     /// What was appended to the log before this segment.
@@ -105,10 +107,10 @@ pub(super) struct FileHeader {
 }
 
 impl FileHeader {
-    /// The header of a journal or a snapshot.
-    pub(super) fn of_generation(kind: FileKind, generation: u64) -> Self {
-        let (queue, ordinal, time) = Default::default();
-        Self { kind, generation, queue, ordinal, time, before: Counts::default() }
+    /// The header of a journal or a snapshot. A journal names the generation written before it.
+    pub(super) fn of_generation(kind: FileKind, generation: u64, base: u64) -> Self {
+        let (queue, time) = Default::default();
+        Self { kind, generation, queue, base, time, before: Counts::default() }
     }
 
     /// The octets a file begins with, and the seed of its records' checksums.
@@ -118,7 +120,7 @@ impl FileHeader {
         octets[7] = self.kind.letter();
         LittleEndian::write_u32(&mut octets[12..16], FORMAT);
         let Counts { all, persistent } = self.before;
-        let numbers = [self.generation, self.queue.0, self.ordinal.0, self.time.0];
+        let numbers = [self.generation, self.queue.0, self.base, self.time.0];
         let tallies = [all.records, all.octets, persistent.records, persistent.octets];
         for (place, number) in numbers.into_iter().chain(tallies).enumerate() {
             LittleEndian::write_u64(&mut octets[16 + 8 * place..][..8], number);
@@ -129,8 +131,8 @@ impl FileHeader {
         (octets, seed)
     }
 
-    /// Reads a header of the given kind or its copy, whichever is whole (the newer one, if both are),
-    /// and gives the seed of the records' checksums with it.
+    /// Reads a header of the given kind or its copy, whichever is whole (the newer one, if both
+    /// are), and gives the seed of the records' checksums with it.
     pub(super) fn decode(kind: FileKind, file: &[u8]) -> Option<(Self, u32)> {
         let copies = [0, COPY_AT].into_iter().filter_map(|at| Self::decode_copy(file.get(at..)?));
         copies.filter(|(header, _)| header.kind == kind).max_by_key(|(header, _)| header.generation)
@@ -150,7 +152,7 @@ impl FileHeader {
             kind,
             generation: number(0),
             queue: QueueId(number(1)),
-            ordinal: Ordinal(number(2)),
+            base: number(2),
             time: Timestamp(number(3)),
             before: Counts { all: tally(4), persistent: tally(6) },
         };
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_loss_of_either_sector() {
-        let header = FileHeader::of_generation(FileKind::Journal, 7);
+        let header = FileHeader::of_generation(FileKind::Journal, 7, 6);
         let (whole, seed) = header.encode();
         for sector in [0..512, 512..1024] {
             let mut octets = whole;

@@ -10,9 +10,10 @@
 //! turn of the router, and one fdatasync of this one file for as many turns as gather while the
 //! last one runs. After each write stand zeros, where the next one begins.
 //!
-//! Files are written anew when no snapshot needs them any more, because syncing is twice as fast where
-//! nothing has to be allocated; a journal that outgrows its file simply goes on at its end. The
-//! generation in the header is part of every checksum, so older octets never pass for entries.
+//! Files are written anew when no snapshot needs them any more, because syncing is twice as fast
+//! where nothing has to be allocated; a journal that outgrows its file reserves more room at its
+//! end. The generation in the header is part of every checksum, so older octets never pass for
+//! entries.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,9 +39,9 @@ pub(super) struct EntryWriter {
 }
 
 impl EntryWriter {
-    pub(super) fn new(kind: FileKind, generation: u64, queue_max: QueueId) -> Self {
+    pub(super) fn new(kind: FileKind, generation: u64, base: u64, queue_max: QueueId) -> Self {
         let mut gather = Gather::default();
-        let seed = gather.put_header(&FileHeader::of_generation(kind, generation));
+        let seed = gather.put_header(&FileHeader::of_generation(kind, generation, base));
         Self { gather, seed, entries: 0, queue_max }
     }
 
@@ -57,11 +58,28 @@ impl EntryWriter {
     }
 }
 
+/// The number of a journal, and of the last one before it of which anything was written.
+#[derive(Clone, Copy)]
+pub(super) struct Generations {
+    pub previous: u64,
+    pub current: u64,
+}
+
+/// A journal that is in the data directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub generation: u64,
+    /// The generation that was written before.
+    pub previous: u64,
+    pub slot: u64,
+}
+
 /// A file that the journal may write next.
 pub(super) struct JournalFile {
     pub slot: u64,
     pub path: PathBuf,
     pub file: Arc<dyn DiskFile>,
+    pub length: u64,
     /// Whether its name may not be durable yet.
     pub new: bool,
 }
@@ -71,6 +89,8 @@ pub struct Journal {
     directory: Directory,
     writer: EntryWriter,
     generation: u64,
+    /// The last generation before it of which anything was written.
+    previous: u64,
     slot: u64,
     /// What to sync for the current generation; the directory too, if the file is new.
     files: Vec<SyncFile>,
@@ -78,6 +98,10 @@ pub struct Journal {
     file: Arc<dyn DiskFile>,
     /// Where the next write goes.
     position: u64,
+    /// So far there is room on the disk.
+    reserved: u64,
+    /// Room is reserved in steps of this.
+    reserve_bytes: u64,
     /// Entries of earlier generations.
     entries_before: u64,
     /// Entries of this generation that are written.
@@ -96,6 +120,10 @@ struct Progress(AtomicU64);
 impl Progress {
     fn point(&self) -> SyncPoint {
         SyncPoint(self.0.load(Ordering::Acquire))
+    }
+
+    fn raise(&self, point: SyncPoint) {
+        self.0.fetch_max(point.0, Ordering::AcqRel);
     }
 }
 
@@ -123,22 +151,27 @@ impl Run {
 impl Journal {
     pub(super) fn new(
         directory: Directory,
-        generation: u64,
+        generations: Generations,
         file: JournalFile,
+        reserve_bytes: u64,
         queue_max: QueueId,
     ) -> Self {
-        let writer = EntryWriter::new(FileKind::Journal, generation, queue_max);
+        let Generations { previous, current: generation } = generations;
+        let writer = EntryWriter::new(FileKind::Journal, generation, previous, queue_max);
         let files = sync_files(&directory, &file);
-        let JournalFile { slot, path, file, .. } = file;
+        let JournalFile { slot, path, file, length, .. } = file;
         Self {
             directory,
             writer,
             generation,
+            previous,
             slot,
             files,
             path,
             file,
             position: 0,
+            reserved: length,
+            reserve_bytes: reserve_bytes.max(1),
             entries_before: 0,
             written: 0,
             older: Vec::new(),
@@ -155,18 +188,26 @@ impl Journal {
         let files = std::mem::replace(&mut self.files, files);
         if self.position > 0 {
             self.older.push((point, files));
+            self.previous = self.generation;
         }
         self.entries_before = point.0;
         self.written = 0;
         self.position = 0;
-        self.writer = EntryWriter::new(FileKind::Journal, generation, self.writer.queue_max);
+        let queue_max = self.writer.queue_max;
+        self.writer = EntryWriter::new(FileKind::Journal, generation, self.previous, queue_max);
         self.generation = generation;
-        let JournalFile { slot, path, file, .. } = file;
-        (self.slot, self.path, self.file) = (slot, path, file);
+        let JournalFile { slot, path, file, length, .. } = file;
+        (self.slot, self.path, self.file, self.reserved) = (slot, path, file, length);
     }
 
-    /// A definition was made or changed: an AMQP method (class id, method id, arguments) and the queue
-    /// it is about, 0 if none.
+    /// A snapshot has made everything up to `point` durable.
+    pub(super) fn supersede(&mut self, point: SyncPoint) {
+        self.progress.raise(point);
+        self.older.retain(|(older, _)| *older > point);
+    }
+
+    /// A definition was made or changed: an AMQP method (class id, method id, arguments) and the
+    /// queue it is about, 0 if none.
     pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
         self.put_runs();
         self.writer.saw(queue);
@@ -203,15 +244,19 @@ impl Journal {
         self.put(|gather| entry::put_purge(gather, queue, before));
     }
 
-    /// Writes everything since the last time with one call, and says up to where all is written now.
+    /// Writes everything since the last time with one call, and says up to where all is written
+    /// now.
     ///
     /// # Errors
-    /// Any error is final: the store refuses to write from then on.
+    /// If the disk is full ([`StoreError::is_full`]) nothing is lost, and nothing may be promised
+    /// before a later write succeeds. Any other error is final: the store refuses to write from
+    /// then on.
     pub fn write(&mut self) -> Result<SyncPoint, StoreError> {
         self.put_runs();
         if self.writer.entries > self.written {
+            let length = self.writer.gather.len() as u64;
+            self.reserve(self.position + length + RECORD_BYTES as u64)?;
             self.writer.gather.put_end();
-            let length = (self.writer.gather.len() - RECORD_BYTES) as u64;
             let (file, at, gather) = (&self.file, self.position, &mut self.writer.gather);
             let write = || gather.write(|slices| file.write_vectored_at(slices, at));
             self.directory.health.guard("write", &self.path, write)?;
@@ -221,6 +266,18 @@ impl Journal {
         let synced = self.progress.point();
         self.older.retain(|(point, _)| *point > synced);
         Ok(self.point())
+    }
+
+    /// Makes sure that there is room up to an octet of the file.
+    fn reserve(&mut self, end: u64) -> Result<(), StoreError> {
+        if end > self.reserved {
+            let length = end.next_multiple_of(self.reserve_bytes);
+            self.directory.health.check()?;
+            let reserved = self.file.allocate(length);
+            reserved.map_err(|source| StoreError::io("reserve room for", &self.path, source))?;
+            self.reserved = length;
+        }
+        Ok(())
     }
 
     /// What has to be done so that everything written so far is durable.
@@ -245,9 +302,14 @@ impl Journal {
         self.generation
     }
 
-    /// The file that is being written.
-    pub(super) fn slot(&self) -> u64 {
-        self.slot
+    /// The journal as it will be found.
+    pub(super) fn found(&self) -> Found {
+        Found { generation: self.generation, previous: self.previous, slot: self.slot }
+    }
+
+    /// The point at which the current generation began.
+    pub(super) fn switched_at(&self) -> SyncPoint {
+        SyncPoint(self.entries_before)
     }
 
     /// How much was written since the last checkpoint began, in octets.
@@ -294,17 +356,13 @@ fn sync_files(directory: &Directory, file: &JournalFile) -> Vec<SyncFile> {
 /// Makes the journal durable up to a point, on whatever thread that is done.
 #[derive(Clone, Debug)]
 pub struct SyncRequest {
-    point: SyncPoint,
+    /// Everything up to here is durable when it has run.
+    pub point: SyncPoint,
     files: Vec<SyncFile>,
     progress: Arc<Progress>,
 }
 
 impl SyncRequest {
-    /// Everything up to here is durable when it has run.
-    pub fn point(&self) -> SyncPoint {
-        self.point
-    }
-
     /// Syncs: one fdatasync, except right after a checkpoint began.
     ///
     /// # Errors
@@ -313,7 +371,7 @@ impl SyncRequest {
         for file in &self.files {
             file.sync()?;
         }
-        self.progress.0.fetch_max(self.point.0, Ordering::AcqRel);
+        self.progress.raise(self.point);
         Ok(())
     }
 }

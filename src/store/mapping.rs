@@ -6,8 +6,8 @@
 //!     `bytes` shows this                  nobody ever sees this
 //! ```
 //!
-//! Nothing is written through a mapping: a store into a page that the disk has no room for would end
-//! the process (SIGBUS), where a write is refused with an error.
+//! Nothing is written through a mapping: a store into a page that the disk has no room for would
+//! end the process (SIGBUS), where a write is refused with an error.
 
 #![expect(unsafe_code, reason = "mapping a file is unsafe; this file makes it safe to use")]
 
@@ -22,7 +22,8 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::message::{Backing, Span};
 
-/// A file's bytes in memory, from its first octet to the last that was written when it was asked for.
+/// A file's bytes in memory, from its first octet to the last that was written when it was asked
+/// for.
 pub trait Mapping: Backing {
     /// The octets that may be read.
     fn bytes(&self) -> &[u8];
@@ -43,8 +44,8 @@ pub(super) enum Waste {
     Name(PathBuf),
 }
 
-/// A file mapped by the operating system. It is unmapped by the thread at the other end of `cleaner`,
-/// because that takes milliseconds for a big file.
+/// A file mapped by the operating system. It is unmapped by the thread at the other end of
+/// `cleaner`, because that takes milliseconds for a big file.
 pub(super) struct FileMapping {
     map: Option<Mmap>,
     readable: AtomicUsize,

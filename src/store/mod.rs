@@ -1,51 +1,73 @@
 //! Where messages rest: queue logs, the journal, and what is left of both after a crash.
 //!
 //! ```text
-//!                   append, take, release                    kept until
-//!   router ──▶ queue logs  queues/7/00000003.segment         settled         a backlog waits here
-//!          ──▶ journal     journal/0002.journal              checkpoints     promises are made here
-//!          ──▶ snapshots   snapshots/0000000000000005...     the next two    the world begins here
+//!                          files                          kept until
+//!   router ──▶ queue logs  queues/7/00000003.segment      all is settled   a backlog waits here
+//!          ──▶ journal     journal/0002.journal           two checkpoints  promises are made here
+//!          ──▶ snapshots   snapshots/0000000000000005..   two more         recovery begins here
 //! ```
 //!
-//! *The queue log is where messages wait; the journal is what makes them durable.* The router writes
-//! both, with one call each a turn; it never waits for the disk to sync. A [`SyncRequest`] syncs the
-//! journal, a [`CheckpointJob`] the logs and a snapshot, on threads of their own. So however many
-//! queues a turn touched, one fdatasync makes all of it durable.
+//! *The queue log is where messages wait; the journal is what makes them durable.* The router
+//! writes both, with one call each a turn; it never waits for the disk to sync. A [`SyncRequest`]
+//! syncs the journal, a [`CheckpointJob`] the logs and a snapshot, on threads of their own. So
+//! however many queues a turn touched, one fdatasync makes all of it durable.
 //!
-//! What is promised, when `SyncRequest::run` has returned for a point: everything journaled up to it
-//! is there after any crash. What was only written is there if the process alone died.
+//! What is promised, when `SyncRequest::run` has returned for a point: everything journaled up to
+//! it is there after any crash. What was only written is there if the process alone died.
 //!
 //! - A failed write or sync is never tried again; from then on everything is refused
 //!   ([`StoreError::Stopped`]). Only a full disk is met before anything is written to it.
 //! - One bad record costs one record. It is copied to `bad/`, reported and counted.
-//! - Recovery changes nothing that it could not do again: a crash while recovering is like one crash.
+//! - Recovery changes nothing that it could not do again: a crash while recovering is like one
+//!   crash.
 //! - Nothing is removed because it could not be read, and a store that cannot tell its definitions
 //!   refuses to open.
 //!
 //! The format of the files is told, with an example, in `docs/reference/storage-format.md`.
 //!
-//! Left out: journals that somebody took out of the data directory are not missed; replication;
-//! encryption. A disk that says it has synced and has not cannot be told from one that has.
+//! The files of this module are listed below in reading order: each uses only those above it.
+//!
+//! Left out: replication and encryption. A disk that says it has synced and has not cannot be told
+//! from one that has.
+
+mod error;
+
+mod options;
+
+mod codec;
+
+mod header;
+
+mod record;
+
+mod content;
+
+mod mapping;
+
+mod disk;
+
+mod directory;
+
+mod segment;
+
+mod reader;
+
+mod log;
+
+mod entry;
+
+mod journal;
+
+mod survey;
+
+mod snapshot;
 
 mod checkpoint;
-mod codec;
-mod content;
-mod directory;
-mod disk;
-mod entry;
-mod error;
-mod header;
-mod journal;
-mod log;
-mod mapping;
-mod reader;
-mod record;
+
 mod recovery;
-mod segment;
-mod snapshot;
+
 #[expect(clippy::module_inception, reason = "the type that the module is named for")]
 mod store;
-mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -58,8 +80,9 @@ pub use error::StoreError;
 pub use journal::{Journal, SyncRequest};
 pub use log::QueueLog;
 pub use mapping::Mapping;
+pub use options::StoreOptions;
 pub use reader::Stored;
 pub use recovery::{Entries, Recovery};
 pub use segment::{Location, LogState};
 pub use snapshot::Snapshot;
-pub use store::{Store, StoreOptions};
+pub use store::Store;

@@ -66,10 +66,11 @@ impl SegmentReader {
         };
         match mapping {
             Ok(mapping) => {
-                let length =
-                    writer.map_or_else(|| mapping.bytes().len(), |(_, capacity, _)| capacity);
-                let reader = Self::over(shelf, number, mapping);
-                Ok(reader.map(|reader| Self { length, ..reader }))
+                let mut reader = Self::over(shelf, number, mapping);
+                if let (Some(reader), Some((_, capacity, _))) = (&mut reader, writer) {
+                    reader.length = capacity;
+                }
+                Ok(reader)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 log::warn!("{} is missing: its messages were settled or are lost", path.display());
@@ -94,8 +95,8 @@ impl SegmentReader {
         Some(Self { number, header, mapping, seed, length, least: 0 })
     }
 
-    /// Makes visible what was written since the segment was mapped: up to `written`, or all of it if
-    /// it is complete. Returns whether that could be done with this mapping.
+    /// Makes visible what was written since the segment was mapped: up to `written`, or all of it
+    /// if it is complete. Returns whether that could be done with this mapping.
     pub(super) fn reveal(&self, written: Option<u32>) -> bool {
         self.mapping.reveal(written.map_or(self.length, |written| written as usize))
     }
@@ -143,7 +144,7 @@ impl SegmentReader {
         let parts = content::parts(&mut Source::new(self.mapping.bytes(), record.payload.clone()))?;
         let time = i32::from_le_bytes(record.extra.to_le_bytes());
         Some(Stored {
-            ordinal: Ordinal(self.header.ordinal.0.checked_add(u64::from(record.sequence))?),
+            ordinal: Ordinal(self.header.base.checked_add(u64::from(record.sequence))?),
             location: Location { offset: offset(at.octet()), ..at },
             message: Message::new(Arc::clone(&self.mapping).backing(), parts, persistent),
             published: Timestamp(self.header.time.0.saturating_add_signed(i64::from(time))),

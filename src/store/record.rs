@@ -7,12 +7,12 @@
 //!   kind 1  a transient message   sequence: its ordinal, extra: its time, both counted from the
 //!   kind 2  a persistent message            numbers in the segment's header
 //!   kind 3  a journal's entry     sequence: which entry of the file it is, from 0
-//!                                 extra: so many entries were known to be synced when it was written
+//!                                 extra: so many entries were known to be synced by then
 //! ```
 //!
-//! The checksum starts from the one of the file's header and covers all that follows it in the record.
-//! Sequences grow, so that after a damaged record the next good one can be found: [`step`] looks for it
-//! octet by octet, and one bad record costs one record.
+//! The checksum starts from the one of the file's header and covers all that follows it in the
+//! record. Sequences grow, so that after a damaged record the next good one can be found: [`step`]
+//! looks for it octet by octet, and one bad record costs one record.
 
 use std::ops::Range;
 
@@ -35,8 +35,8 @@ const SHARED_BYTES_MIN: usize = 8 * 1024;
 /// What a gather keeps of its buffer when it is emptied.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-/// While looking for the next good record, a candidate this long is checksummed in any case; a longer
-/// one only if another record seems to follow it.
+/// While looking for the next good record, a candidate this long is checksummed in any case; a
+/// longer one only if another record seems to follow it.
 const CANDIDATE_BYTES_MAX: usize = 64 * 1024;
 
 /// What a record holds.

@@ -18,6 +18,7 @@ use super::directory::{Directory, SNAPSHOTS, journal_path, number_in, snapshot_p
 use super::entry::{self, Decoded, Entry};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, HEADER_BYTES};
+use super::journal::Found;
 use super::mapping::Mapping;
 use super::record::{self, FIRST_RECORD, Step};
 use super::snapshot;
@@ -44,13 +45,6 @@ struct Replay {
     kind: FileKind,
     /// Behind the last entry; None for all of it.
     end: Option<usize>,
-}
-
-/// A journal that is in the data directory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub generation: u64,
-    pub slot: u64,
 }
 
 /// What the store has to know of what was found.
@@ -104,12 +98,34 @@ impl Recovery {
             _reading: reading,
         };
         let base = recovery.choose_snapshot(inventory)?;
-        for found in inventory.journals.clone() {
+        let mut last = None;
+        for found in &inventory.journals {
             if found.generation >= base {
+                recovery.check_order(base, last, found)?;
                 recovery.add_journal(found)?;
+                last = Some(found.generation);
             }
         }
         Ok(recovery)
+    }
+
+    /// Misses a journal: each one names the one before it, which the base or the list must have.
+    fn check_order(
+        &mut self,
+        base: u64,
+        last: Option<u64>,
+        found: &Found,
+    ) -> Result<(), StoreError> {
+        let Found { generation, previous, .. } = *found;
+        if last.map_or(previous < base || previous == 0, |last| last == previous) {
+            return Ok(());
+        }
+        if base == 0 {
+            return Err(self.directory.unreadable(format!("its journal {previous} is missing")));
+        }
+        log::error!("journal {previous} is missing before {generation}: what it told is lost");
+        self.damaged += 1;
+        Ok(())
     }
 
     /// The newest whole snapshot's generation; 0 for the empty world that was before the first.
@@ -152,7 +168,7 @@ impl Recovery {
         }
     }
 
-    fn add_journal(&mut self, found: Found) -> Result<(), StoreError> {
+    fn add_journal(&mut self, found: &Found) -> Result<(), StoreError> {
         let path = journal_path(found.slot);
         let mapping = map(&self.directory, &path)?;
         let bytes = mapping.bytes();
@@ -278,7 +294,8 @@ impl Inventory {
         let bytes = read().map_err(|source| StoreError::io("read", &path, source))?;
         match FileHeader::decode(FileKind::Journal, &bytes) {
             Some((header, _)) => {
-                self.journals.push(Found { generation: header.generation, slot });
+                let FileHeader { generation, base: previous, .. } = header;
+                self.journals.push(Found { generation, previous, slot });
             }
             None if bytes.iter().all(|octet| *octet == 0) => self.empty.push(slot),
             None => {

@@ -5,12 +5,11 @@
 //!   | header    | record | record | ...   | zeros ........... |
 //! ```
 //!
-//! Its room is reserved on the disk before the first octet is written (`fallocate`), so a full disk is
-//! met when a segment begins, never in the middle of one. Segments begin at 64 KiB and double up to
-//! 8 MiB; a message that is longer gets a segment of its own size. A file is used once: what follows
-//! its last record are zeros.
+//! Its room is reserved on the disk before the first octet is written (`fallocate`), so a full disk
+//! is met when a segment begins, never in the middle of one. Segments begin at 64 KiB and double up
+//! to 8 MiB; a message that is longer gets a segment of its own size. A file is used once: what
+//! follows its last record are zeros.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,7 +60,7 @@ impl Location {
 }
 
 /// How a queue's log stands: everything that its files do not say themselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogState {
     /// The next message to be taken.
     pub(super) head: Location,
@@ -71,32 +70,15 @@ pub struct LogState {
     pub(super) appended: Counts,
     /// What of it is persistent and not yet taken.
     pub(super) ready: Tally,
-    /// Segments with messages that were taken and are not released, and how many.
-    pub(super) held: Vec<(u64, u32)>,
 }
 
 impl LogState {
-    /// The same log, of whose taken messages only these are kept: others are transient, and do not
-    /// hold their segment over a restart.
-    pub(super) fn holding(&self, outstanding: impl Iterator<Item = Location>) -> Self {
-        let mut held = BTreeMap::<u64, u32>::new();
-        for location in outstanding {
-            *held.entry(location.segment).or_default() += 1;
-        }
-        Self { held: held.into_iter().collect(), ..self.clone() }
-    }
-
     pub(super) fn put(&self, sink: &mut impl Sink) {
         self.head.put(sink);
         self.end.put(sink);
         for Tally { records, octets } in [self.appended.all, self.appended.persistent, self.ready] {
             sink.put_number(records);
             sink.put_number(octets);
-        }
-        sink.put_number(self.held.len() as u64);
-        for (segment, count) in &self.held {
-            sink.put_number(*segment);
-            sink.put_number(u64::from(*count));
         }
     }
 
@@ -105,12 +87,8 @@ impl LogState {
         let mut tally = || Some(Tally { records: source.number()?, octets: source.number()? });
         let appended = Counts { all: tally()?, persistent: tally()? };
         let ready = tally()?;
-        let mut held = Vec::new();
-        for _ in 0..source.number()? {
-            held.push((source.number()?, source.number_u32()?));
-        }
         let plausible = head <= end && end.segment <= SEGMENTS_MAX;
-        plausible.then_some(Self { head, end, appended, ready, held })
+        plausible.then_some(Self { head, end, appended, ready })
     }
 }
 
@@ -221,7 +199,7 @@ impl SegmentWriter {
     }
 
     fn relative(&self, ordinal: Ordinal, published: Timestamp) -> Option<(u32, u32)> {
-        let sequence = ordinal.0.checked_sub(self.header.ordinal.0)?;
+        let sequence = ordinal.0.checked_sub(self.header.base)?;
         let time = i128::from(published.0) - i128::from(self.header.time.0);
         let time = i32::try_from(time).ok()?;
         Some((u32::try_from(sequence).ok()?, u32::from_le_bytes(time.to_le_bytes())))

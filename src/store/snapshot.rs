@@ -4,9 +4,9 @@
 //!   | header | define .. | queue .. | publish .. | end |
 //! ```
 //!
-//! It is gathered in memory by the router, between two turns, and written by another thread. Bodies of
-//! 8 KiB and more are not copied for it. It holds definitions, the state of each durable queue's log,
-//! and the persistent messages that wait in memory: not the backlog, which is in the logs.
+//! It is gathered in memory by the router, between two turns, and written by another thread. Bodies
+//! of 8 KiB and more are not copied for it. It holds definitions, the state of each durable queue's
+//! log, and the persistent messages that wait in memory: not the backlog, which is in the logs.
 
 use super::codec::Source;
 use super::directory::{Directory, NewFile, snapshot_path};
@@ -27,12 +27,12 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(generation: u64, queue_max: QueueId) -> Self {
-        let writer = EntryWriter::new(FileKind::Snapshot, generation, queue_max);
+        let writer = EntryWriter::new(FileKind::Snapshot, generation, 0, queue_max);
         Self { writer, generation }
     }
 
-    /// A definition: an AMQP method (class id, method id, arguments) that makes it, and the queue it
-    /// is about, 0 if none.
+    /// A definition: an AMQP method (class id, method id, arguments) that makes it, and the queue
+    /// it is about, 0 if none.
     pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
         self.writer.saw(queue);
         self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));
@@ -47,8 +47,7 @@ impl Snapshot {
         outstanding: &[Outstanding],
     ) {
         self.writer.saw(id);
-        let log = log.holding(outstanding.iter().map(|record| record.location));
-        self.writer.put(0, |gather| entry::put_queue(gather, id, next_ordinal, &log, outstanding));
+        self.writer.put(0, |gather| entry::put_queue(gather, id, next_ordinal, log, outstanding));
     }
 
     /// A persistent message that is in these queues and not in their logs.

@@ -10,36 +10,13 @@ use super::checkpoint::{CheckpointJob, Prepared, prepare_journal};
 use super::directory::{Directory, QUEUES, SyncFile, journal_path, log_directory, snapshot_path};
 use super::disk::Disk;
 use super::error::StoreError;
-use super::journal::{Journal, JournalFile};
+use super::journal::{Found, Generations, Journal, JournalFile};
 use super::log::QueueLog;
-use super::recovery::{Found, Inventory, Recovery};
-use super::segment::{LogState, Shelf};
+use super::options::StoreOptions;
+use super::recovery::{Inventory, Recovery};
+use super::segment::{Location, LogState, Shelf};
 use super::snapshot::Snapshot;
-use crate::ids::QueueId;
-
-/// Sizes that a store keeps to.
-#[derive(Clone, Copy, Debug)]
-pub struct StoreOptions {
-    /// The size of a log's first segment, in octets; each further one is twice as long.
-    pub segment_bytes_min: u64,
-    /// The most that a segment grows to, in octets, unless a single message is longer.
-    pub segment_bytes_max: u64,
-    /// So many octets in the journal ask for a checkpoint.
-    pub journal_bytes_max: u64,
-    /// So many octets of a new journal file are written with zeros before it is used.
-    pub journal_bytes_prepared: u64,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            segment_bytes_min: 64 << 10,
-            segment_bytes_max: 8 << 20,
-            journal_bytes_max: 128 << 20,
-            journal_bytes_prepared: 4 << 20,
-        }
-    }
-}
+use crate::ids::{QueueId, SyncPoint};
 
 /// An open data directory.
 pub struct Store {
@@ -49,7 +26,7 @@ pub struct Store {
     /// Published snapshots, oldest first.
     snapshots: Vec<u64>,
     /// The generation of the snapshot that is being written.
-    publishing: Option<u64>,
+    publishing: Option<(u64, SyncPoint)>,
     /// Journals before the current one, oldest first.
     journals: Vec<Found>,
     /// A file for the next journal.
@@ -92,6 +69,7 @@ impl Store {
         let Inventory { snapshots, mut journals, mut empty, slot_max } = inventory;
         let newest = journals.last().map_or(0, |found| found.generation);
         let generation = newest.max(snapshots.last().copied().unwrap_or_default()) + 1;
+        let generations = Generations { previous: newest, current: generation };
         let needed_from = needed_from(&snapshots);
         let needless = journals.iter().filter(|found| found.generation < needed_from);
         empty.extend(needless.map(|found| found.slot));
@@ -108,8 +86,10 @@ impl Store {
         for slot in empty {
             directory.disk.discard(&journal_path(slot));
         }
+        let reserve_bytes = options.journal_bytes_prepared;
+        let queue_max = recovery.queue_max();
         Ok(Self {
-            journal: Journal::new(directory.clone(), generation, file, recovery.queue_max()),
+            journal: Journal::new(directory.clone(), generations, file, reserve_bytes, queue_max),
             directory,
             options,
             snapshots,
@@ -129,12 +109,18 @@ impl Store {
         QueueLog::new(self.shelf(queue, durable), self.options)
     }
 
-    /// The log of a durable queue as it was at a checkpoint.
+    /// The log of a durable queue as it was at a checkpoint. Of the messages that had been taken
+    /// out of it, those at `outstanding` are still not settled after all that happened since.
     ///
     /// # Errors
     /// If its files cannot be listed, opened or cut.
-    pub fn restore_log(&self, queue: QueueId, state: &LogState) -> Result<QueueLog, StoreError> {
-        QueueLog::restore(self.shelf(queue, true), self.options, state)
+    pub fn restore_log(
+        &self,
+        queue: QueueId,
+        state: &LogState,
+        outstanding: impl IntoIterator<Item = Location>,
+    ) -> Result<QueueLog, StoreError> {
+        QueueLog::restore(self.shelf(queue, true), self.options, state, outstanding)
     }
 
     fn shelf(&self, queue: QueueId, durable: bool) -> Shelf {
@@ -166,8 +152,8 @@ impl Store {
             Some(file) => file,
             None => self.new_journal()?,
         };
-        let (generation, slot) = (self.journal.generation(), self.journal.slot());
-        self.journals.push(Found { generation, slot });
+        let generation = self.journal.generation();
+        self.journals.push(self.journal.found());
         self.journal.switch(generation + 1, file);
         Ok(Snapshot::new(generation + 1, self.journal.queue_max()))
     }
@@ -178,13 +164,13 @@ impl Store {
         let file = self.directory.disk.create(&path);
         let file = file.map_err(|source| StoreError::io("create", &path, source))?;
         self.slot_next += 1;
-        Ok(JournalFile { slot, path, file, new: true })
+        Ok(JournalFile { slot, path, file, length: 0, new: true })
     }
 
     /// Hands a filled snapshot over, with what the logs have to have synced before it is published.
     /// The job is to be run on another thread.
     pub fn finish_checkpoint(&mut self, snapshot: Snapshot, logs: Vec<SyncFile>) -> CheckpointJob {
-        self.publishing = Some(snapshot.generation());
+        self.publishing = Some((snapshot.generation(), self.journal.switched_at()));
         let prepare = self.spare.lock().is_none().then(|| {
             self.slot_next += 1;
             (self.slot_next - 1, self.options.journal_bytes_prepared)
@@ -203,7 +189,10 @@ impl Store {
     /// # Errors
     /// If the data directory cannot be listed, or a journal not be opened to be used anew.
     pub fn checkpoint_done(&mut self) -> Result<(), StoreError> {
-        self.snapshots.extend(self.publishing.take());
+        if let Some((generation, point)) = self.publishing.take() {
+            self.snapshots.push(generation);
+            self.journal.supersede(point);
+        }
         while self.snapshots.len() > 2 {
             self.directory.disk.discard(&snapshot_path(self.snapshots.remove(0)));
         }
@@ -221,8 +210,8 @@ impl Store {
         self.drop_orphans()
     }
 
-    /// Removes the logs of queues that do not exist any more: their removal was cut short by a crash.
-    /// Not if anything was damaged: then nobody can say which queues there were.
+    /// Removes the logs of queues that do not exist any more: their removal was cut short by a
+    /// crash. Not if anything was damaged: then nobody can say which queues there were.
     fn drop_orphans(&self) -> Result<(), StoreError> {
         let Some(known) = self.known.lock().take() else { return Ok(()) };
         for name in self.directory.list(QUEUES)? {
@@ -261,5 +250,6 @@ fn reuse_journal(directory: &Directory, slot: u64) -> Result<JournalFile, StoreE
     let path = journal_path(slot);
     let file = directory.disk.open(&path);
     let file = file.map_err(|source| StoreError::io("open", &path, source))?;
-    Ok(JournalFile { slot, path, file, new: false })
+    let length = file.len().map_err(|source| StoreError::io("measure", &path, source))?;
+    Ok(JournalFile { slot, path, file, length, new: false })
 }

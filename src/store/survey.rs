@@ -6,10 +6,11 @@
 //!   | e0 | e1 | ??                              torn
 //! ```
 //!
-//! Every entry says how many of the file's entries were known to be synced when it was written. With
-//! that, octets that were damaged can be told from octets that a power cut kept from being written.
-//! One missing entry is always taken for damage, and costs itself only. More than one in a row that
-//! nothing says was synced is where the journal ends; what follows is copied aside and left out.
+//! Every entry says how many of the file's entries were known to be synced when it was written.
+//! With that, octets that were damaged can be told from octets that a power cut kept from being
+//! written. One missing entry is always taken for damage, and costs itself only. More than one in a
+//! row that nothing says was synced is where the journal ends; what follows is copied aside and
+//! left out.
 
 use std::ops::Range;
 

@@ -275,7 +275,7 @@ impl Stage {
         let request = broker.end_turn(self.now, &mut self.effects).expect("the disk works");
         if let Some(request) = request {
             request.run().expect("the disk works");
-            self.pending = Some(request.point());
+            self.pending = Some(request.point);
         }
         self.print();
         if !self.hold {

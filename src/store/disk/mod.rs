@@ -1,8 +1,8 @@
 //! The few things that the store asks of a disk, so that faults and crashes can be simulated.
 //!
-//! Paths are relative to the data directory. [`RealDisk`] keeps them in a directory of the operating
-//! system, [`MemoryDisk`] in memory, where it can be copied at any moment: as a killed process leaves
-//! it, or as a power cut does.
+//! Paths are relative to the data directory. [`RealDisk`] keeps them in a directory of the
+//! operating system, [`MemoryDisk`] in memory, where it can be copied at any moment: as a killed
+//! process leaves it, or as a power cut does.
 
 use std::any::Any;
 use std::io::{self, IoSlice};
@@ -58,8 +58,8 @@ pub trait Disk: Send + Sync {
     /// Those of the operating system.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file, or a directory with all that is in it, before it returns. What does not exist
-    /// is removed already.
+    /// Removes a file, or a directory with all that is in it, before it returns. What does not
+    /// exist is removed already.
     ///
     /// # Errors
     /// Those of the operating system.

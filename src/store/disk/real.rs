@@ -97,7 +97,8 @@ impl Disk for RealDisk {
     }
 
     fn discard(&self, path: &Path) {
-        // If the thread is gone the process is about to end; what stays is removed at the next start.
+        // If the thread is gone the process is about to end; what stays is removed at the next
+        // start.
         let _ = self.cleaner.send(Waste::Name(self.root.join(path)));
     }
 

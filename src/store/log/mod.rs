@@ -8,34 +8,39 @@
 //!   x settled   o outstanding   r ready   p appended, not yet flushed
 //! ```
 //!
-//! A message is appended once, taken once, in the order of ordinals, and released when it is settled.
-//! There is no index: ready messages are all those between head and end. In memory are only these two
-//! places, a count for each segment with outstanding messages, and one mapping; so memory does not
-//! grow with the backlog. A segment is removed when the head is past it and nothing in it is
-//! outstanding. What was settled is not written down here: the journal and the snapshots know.
+//! A message is appended once, taken once, in the order of ordinals, and released when it is
+//! settled. There is no index: ready messages are all those between head and end. In memory are
+//! only these two places, a count for each segment with outstanding messages, and one mapping; so
+//! memory does not grow with the backlog. A segment is removed when the head is past it and nothing
+//! in it is outstanding. What was settled is not written down here: the journal and the snapshots
+//! know.
 //!
-//! Every segment's header says how much was appended before it. So the number of ready messages is put
-//! right whenever the head enters a segment, whatever was lost before.
+//! Every segment's header says how much was appended before it. So the number of ready messages is
+//! put right whenever the head enters a segment, whatever was lost before.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
-use super::directory::{QUEUES, SyncFile, number_in};
+use super::directory::{QUEUES, SyncFile};
 use super::error::StoreError;
 use super::header::{Counts, FileHeader, FileKind};
 use super::mapping::Mapping;
+use super::options::StoreOptions;
 use super::reader::{Found, SegmentReader, Stored};
-use super::segment::{Location, LogState, SegmentWriter, Shelf, offset};
-use super::store::StoreOptions;
+use super::segment::{Location, LogState, SegmentWriter, Shelf};
 use crate::ids::{Ordinal, Timestamp};
 use crate::message::Message;
+
+mod head;
+mod restore;
 
 /// The log of one queue. See the [module](super) for how it and the journal share the work.
 pub struct QueueLog {
     shelf: Shelf,
     options: StoreOptions,
-    /// The segments that have something to be flushed, and as the last one that which is appended to.
+    /// The segments that have something to be flushed, and as the last one that which is appended
+    /// to.
     writers: VecDeque<SegmentWriter>,
     /// The number of the next new segment.
     next_segment: u64,
@@ -88,83 +93,6 @@ impl QueueLog {
         }
     }
 
-    /// The log as `state` says that it was. What was appended later is cut off: the journal has it.
-    pub(super) fn restore(
-        shelf: Shelf,
-        options: StoreOptions,
-        state: &LogState,
-    ) -> Result<Self, StoreError> {
-        let mut log = Self::new(shelf, options);
-        log.head = state.head;
-        let next_segment = state.end.segment + u64::from(state.end.offset > 0);
-        log.next_segment = next_segment.max(1); // a queue that no checkpoint has seen begins anew
-        log.appended = state.appended;
-        // Of what the earlier process left only the persistent messages are there.
-        log.ready = Counts { all: state.ready, persistent: state.ready };
-        log.restored = Some(Restored { end: state.end, appended: state.appended });
-        for (segment, outstanding) in &state.held {
-            let held = Held { outstanding: *outstanding, ..Held::default() };
-            log.held.insert(*segment, held);
-        }
-        log.restore_files(state.end)?;
-        Ok(log)
-    }
-
-    fn restore_files(&mut self, end: Location) -> Result<(), StoreError> {
-        let names = self.shelf.directory.list(&self.shelf.path().to_string_lossy())?;
-        let found: BTreeSet<u64> =
-            names.iter().filter_map(|name| number_in(name, "segment")).collect();
-        self.directory_made = !found.is_empty();
-        self.held.retain(|segment, _| found.contains(segment));
-        if self.is_empty() {
-            self.head = Location::start_of(self.next_segment);
-        }
-        for segment in &found {
-            if *segment >= self.next_segment {
-                self.remove(*segment)?;
-            } else if *segment < self.head.segment && !self.held.contains_key(segment) {
-                self.shelf.discard(*segment);
-            } else if *segment == end.segment {
-                self.cut(end)?;
-            }
-        }
-        // Segments that were settled since the checkpoint are gone: begin at the first that is there.
-        if !found.contains(&self.head.segment) {
-            let next = found.range(self.head.segment..self.next_segment).next();
-            self.head = Location::start_of(next.copied().unwrap_or(self.next_segment));
-            self.enter()?;
-        }
-        Ok(())
-    }
-
-    /// Cuts a segment where the checkpoint saw its end, so that nothing older follows it.
-    fn cut(&mut self, end: Location) -> Result<(), StoreError> {
-        let path = self.shelf.segment(end.segment);
-        let open = || -> std::io::Result<_> {
-            let file = self.shelf.directory.disk.open(&path)?;
-            let length = file.len()?;
-            Ok((file, length))
-        };
-        let (file, length) = open().map_err(|source| StoreError::io("open", &path, source))?;
-        let wanted = u64::from(end.offset);
-        if length < wanted {
-            log::error!("{} ends at octet {length} instead of {wanted}", path.display());
-        } else if length > wanted {
-            let health = &self.shelf.directory.health;
-            health.guard("cut", &path, || file.set_len(wanted))?;
-            self.unsynced_from = Some(end.segment);
-        }
-        Ok(())
-    }
-
-    fn remove(&self, segment: u64) -> Result<(), StoreError> {
-        let path = self.shelf.segment(segment);
-        self.shelf
-            .directory
-            .health
-            .guard("remove", &path, || self.shelf.directory.disk.remove(&path))
-    }
-
     /// Appends a message; its ordinal is higher than all before. Nothing is on disk before
     /// [`QueueLog::flush`].
     pub fn append(&mut self, ordinal: Ordinal, message: &Message, published: Timestamp) {
@@ -187,7 +115,7 @@ impl QueueLog {
             kind: FileKind::Segment,
             generation: self.next_segment,
             queue: self.shelf.queue,
-            ordinal,
+            base: ordinal.0,
             time: published,
             before: self.appended,
         };
@@ -209,7 +137,8 @@ impl QueueLog {
                     self.directory_made = true;
                 }
                 writer.flush(&self.shelf)?;
-                self.unsynced_from.get_or_insert_with(|| writer.number());
+                let number = writer.number();
+                self.unsynced_from.get_or_insert(number);
             }
             if self.writers.len() == 1 {
                 break;
@@ -219,8 +148,8 @@ impl QueueLog {
         Ok(())
     }
 
-    /// Takes the next ready message. It is outstanding until [`QueueLog::release`]. Damaged ones are
-    /// set aside, counted and skipped; transient ones of an earlier process are skipped.
+    /// Takes the next ready message. It is outstanding until [`QueueLog::release`]. Damaged ones
+    /// are set aside, counted and skipped; transient ones of an earlier process are skipped.
     ///
     /// # Errors
     /// Those of [`QueueLog::flush`], and if a segment cannot be mapped.
@@ -340,7 +269,6 @@ impl QueueLog {
             end: self.end(),
             appended: self.appended,
             ready: self.ready.persistent,
-            held: self.held.iter().map(|(segment, held)| (*segment, held.outstanding)).collect(),
         }
     }
 
@@ -388,106 +316,8 @@ impl QueueLog {
         self.end().segment
     }
 
-    /// Makes the reader that of the head's segment, as far as it is written. Returns whether it is;
-    /// if there is nothing to read, the head goes on to the next segment.
-    fn enter(&mut self) -> Result<bool, StoreError> {
-        let number = self.head.segment;
-        if number >= self.next_segment {
-            self.ready = Counts::default();
-            return Ok(false);
-        }
-        if let Some(reader) = self.reader.as_ref().filter(|reader| reader.number == number) {
-            let writer = self.writers.front().filter(|writer| writer.number() == number);
-            if reader.reveal(writer.map(SegmentWriter::written)) {
-                return Ok(true);
-            }
-        }
-        let least = self.reader.take().filter(|old| old.number == number).map(|old| old.least());
-        let Some(mut reader) = self.open(number)? else {
-            // Missing ones of an earlier process were settled after the checkpoint, as a rule.
-            let earlier = self.restored.as_ref().is_some_and(|old| number <= old.end.segment);
-            self.damaged += u64::from(!earlier);
-            self.shelf.set_aside(number);
-            self.head = Location::start_of(number + 1);
-            return Ok(false);
-        };
-        match least {
-            Some(least) => reader.go_on(least),
-            None if self.head.offset == 0 => self.ready = self.ready_from(&reader.header),
-            None => {}
-        }
-        self.reader = Some(reader);
-        Ok(true)
-    }
-
-    /// Maps a segment; it shares the mapping that messages in use have, if there is one.
-    fn open(&self, number: u64) -> Result<Option<SegmentReader>, StoreError> {
-        let writer = self.writers.front().filter(|writer| writer.number() == number);
-        let writer = writer.and_then(|writer| {
-            let capacity = usize::try_from(writer.capacity()).ok()?;
-            Some((writer.file()?, capacity, writer.written() as usize))
-        });
-        SegmentReader::open(&self.shelf, number, writer)
-    }
-
-    /// What is ready when the head is at the beginning of the segment with this header.
-    fn ready_from(&self, header: &FileHeader) -> Counts {
-        let persistent = self.appended.persistent.less(header.before.persistent);
-        let all = match &self.restored {
-            Some(restored) if header.generation <= restored.end.segment => {
-                // What is persistent of the earlier process's, and all of this one's.
-                let earlier = restored.appended.persistent.less(header.before.persistent);
-                let later = self.appended.all.less(restored.appended.all);
-                earlier.plus(later)
-            }
-            _ => self.appended.all.less(header.before.all),
-        };
-        Counts { all, persistent }
-    }
-
-    /// Whether a message is one of those that do not survive a restart.
-    fn is_gone(&self, at: Location, message: &Message) -> bool {
-        !message.persistent() && self.restored.as_ref().is_some_and(|restored| at < restored.end)
-    }
-
-    fn hold(&mut self, stored: &Stored) {
-        let size = stored.message.size();
-        self.ready.all.remove(size);
-        if stored.message.persistent() {
-            self.ready.persistent.remove(size);
-        }
-        let held = self.held.entry(stored.location.segment).or_default();
-        held.outstanding += 1;
-        if held.outstanding == 1 {
-            let mapping = self.reader.as_ref().map(|reader| Arc::downgrade(&reader.mapping));
-            held.mapping.replace(mapping);
-        }
-    }
-
-    fn skip_damaged(&mut self, until: usize) {
-        let Some(reader) = &self.reader else { return };
-        let (segment, from) = (self.head.segment, self.head.octet());
-        let bytes = reader.mapping.bytes().get(from..until).unwrap_or_default();
-        let (queue, length) = (self.shelf.queue, bytes.len());
-        log::error!("queue {queue}, segment {segment}: {length} octets at {from} are damaged");
-        let directory = &self.shelf.directory;
-        directory.set_aside(&format!("queue-{}-{segment:08}-{from:08}", queue.0), bytes);
-        self.damaged += 1;
-        self.head.offset = offset(until);
-    }
-
-    /// Moves the head to the next segment. The one behind goes if nothing in it is outstanding.
-    fn leave(&mut self) {
-        let segment = self.head.segment;
-        self.reader = None;
-        self.head = Location::start_of(segment + 1);
-        if !self.held.contains_key(&segment) {
-            self.shelf.discard(segment);
-        }
-    }
-
-    /// Drops the last segment too if it is settled and half of it is used. Not earlier: a queue that
-    /// is empty most of the time shall not make a file for each message.
+    /// Drops the last segment too if it is settled and half of it is used. Not earlier: a queue
+    /// that is empty most of the time shall not make a file for each message.
     fn drop_used_up(&mut self) {
         let half = |writer: &SegmentWriter| 2 * u64::from(writer.written()) > writer.capacity();
         if self.writers.front().is_some_and(half) {

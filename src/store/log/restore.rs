@@ -1,0 +1,91 @@
+//! A log as an earlier process left it.
+
+use std::collections::BTreeSet;
+
+use super::super::directory::number_in;
+use super::super::error::StoreError;
+use super::super::header::Counts;
+use super::super::options::StoreOptions;
+use super::super::segment::{Location, LogState, Shelf};
+use super::{QueueLog, Restored};
+
+impl QueueLog {
+    /// The log as `state` says that it was, with the messages `outstanding` that had been taken and
+    /// are still not settled. What was appended later is cut off: the journal has it.
+    pub(in crate::store) fn restore(
+        shelf: Shelf,
+        options: StoreOptions,
+        state: &LogState,
+        outstanding: impl IntoIterator<Item = Location>,
+    ) -> Result<Self, StoreError> {
+        let mut log = Self::new(shelf, options);
+        log.head = state.head;
+        let next_segment = state.end.segment + u64::from(state.end.offset > 0);
+        log.next_segment = next_segment.max(1); // a queue that no checkpoint has seen begins anew
+        log.appended = state.appended;
+        // Of what the earlier process left only the persistent messages are there.
+        log.ready = Counts { all: state.ready, persistent: state.ready };
+        log.restored = Some(Restored { end: state.end, appended: state.appended });
+        for location in outstanding {
+            log.held.entry(location.segment).or_default().outstanding += 1;
+        }
+        log.restore_files(state.end)?;
+        Ok(log)
+    }
+
+    fn restore_files(&mut self, end: Location) -> Result<(), StoreError> {
+        let names = self.shelf.directory.list(&self.shelf.path().to_string_lossy())?;
+        let found: BTreeSet<u64> =
+            names.iter().filter_map(|name| number_in(name, "segment")).collect();
+        self.directory_made = !found.is_empty();
+        self.held.retain(|segment, _| found.contains(segment));
+        if self.is_empty() {
+            self.head = Location::start_of(self.next_segment);
+        }
+        for segment in &found {
+            if *segment >= self.next_segment {
+                self.remove(*segment)?;
+            } else if *segment < self.head.segment && !self.held.contains_key(segment) {
+                self.shelf.discard(*segment);
+            } else if *segment == end.segment {
+                self.cut(end)?;
+            }
+        }
+        // Segments that were settled since the checkpoint are gone: begin at the first that is
+        // there.
+        if !found.contains(&self.head.segment) {
+            let next = found.range(self.head.segment..self.next_segment).next();
+            self.head = Location::start_of(next.copied().unwrap_or(self.next_segment));
+            self.enter()?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a segment where the checkpoint saw its end, so that nothing older follows it.
+    fn cut(&mut self, end: Location) -> Result<(), StoreError> {
+        let path = self.shelf.segment(end.segment);
+        let open = || -> std::io::Result<_> {
+            let file = self.shelf.directory.disk.open(&path)?;
+            let length = file.len()?;
+            Ok((file, length))
+        };
+        let (file, length) = open().map_err(|source| StoreError::io("open", &path, source))?;
+        let wanted = u64::from(end.offset);
+        if length < wanted {
+            log::error!("{} ends at octet {length} instead of {wanted}", path.display());
+        } else if length > wanted {
+            let health = &self.shelf.directory.health;
+            health.guard("cut", &path, || file.set_len(wanted))?;
+            self.unsynced_from = Some(end.segment);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, segment: u64) -> Result<(), StoreError> {
+        let path = self.shelf.segment(segment);
+        self.shelf
+            .directory
+            .health
+            .guard("remove", &path, || self.shelf.directory.disk.remove(&path))
+    }
+}

@@ -1,0 +1,187 @@
+//! Damaged files: one bad record costs one record.
+
+use super::super::Disk;
+use super::*;
+
+/// Fifty messages in one journal, killed.
+fn journaled(synced: u64) -> (MemoryDisk, PathBuf) {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    publish(&mut store, 0..synced);
+    sync(&mut store);
+    publish(&mut store, synced..50);
+    let path = files(&disk, "journal/").remove(0);
+    (disk.killed(), path)
+}
+
+/// Octets of one entry of `journaled`.
+fn entry_octets(disk: &MemoryDisk, path: &PathBuf) -> usize {
+    let mut length = 0;
+    disk.damage(path, |octets| {
+        let text = |number: u64| {
+            let text = format!("message {number} .");
+            octets.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+        };
+        length = text(31) - text(30);
+    });
+    length
+}
+
+fn place_of(octets: &[u8], number: u64) -> usize {
+    let text = format!("message {number} ");
+    octets.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_flipped_bit_costs_one_entry_wherever_it_is() {
+    let (disk, path) = journaled(1);
+    let entry = entry_octets(&disk, &path);
+    for at in 0..entry {
+        let disk = disk.killed();
+        disk.damage(&path, |octets| {
+            let start = place_of(octets, 20);
+            octets[start + at] ^= 1 << (at % 8);
+        });
+        let (_, mut recovery) = open(&disk);
+        let told = told(&mut recovery);
+        // From the body of 20 to just before that of 21.
+        let lost = if told == published((0..20).chain(21..50)) { 20 } else { 21 };
+        assert_eq!(told, published((0..lost).chain(lost + 1..50)), "octet {at}");
+        assert_eq!(recovery.damaged(), 1);
+        assert_eq!(files(&disk, "bad/").len(), 1, "its octets are kept");
+    }
+}
+
+#[test]
+fn a_zeroed_sector_in_what_was_synced_costs_what_was_in_it() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    publish(&mut store, 0..40);
+    sync(&mut store);
+    publish(&mut store, 40..50);
+    let path = files(&disk, "journal/").remove(0);
+    let disk = disk.killed();
+    disk.damage(&path, |octets| octets[2048..2560].fill(0));
+    let (_, mut recovery) = open(&disk);
+    let told = told(&mut recovery);
+    assert!((44..48).contains(&told.len()), "{} are left", told.len());
+    assert_eq!(told.last(), published([49]).last());
+    assert_eq!(recovery.damaged() + told.len() as u64, 50, "each lost one is counted");
+}
+
+#[test]
+fn a_torn_end_is_cut_after_it_is_copied_aside() {
+    let (whole, path) = journaled(10);
+    let end = {
+        let mut end = 0;
+        whole.damage(&path, |octets| end = place_of(octets, 49) + 100);
+        end
+    };
+    for cut in [1, 40, 100] {
+        let disk = whole.killed();
+        disk.damage(&path, |octets| octets[end - cut..].fill(0));
+        let (mut store, mut recovery) = open(&disk);
+        assert_eq!(told(&mut recovery), published(0..49), "{cut} octets missing");
+        assert_eq!(recovery.damaged(), 0, "nothing that was promised is missing");
+        assert_eq!(files(&disk, ".torn").len(), 1);
+        // What comes after it is found behind it.
+        publish(&mut store, 60..62);
+        let disk = disk.killed();
+        let (_, mut recovery) = open(&disk);
+        assert_eq!(told(&mut recovery), published((0..49).chain(60..62)));
+    }
+}
+
+#[test]
+fn where_several_unsynced_entries_are_missing_the_journal_ends() {
+    let (disk, path) = journaled(10);
+    disk.damage(&path, |octets| {
+        let (from, to) = (place_of(octets, 20), place_of(octets, 25));
+        octets[from..to].fill(0);
+    });
+    let (_, mut recovery) = open(&disk);
+    assert_eq!(told(&mut recovery), published(0..20), "a prefix is left");
+    assert_eq!(files(&disk, ".torn").len(), 1);
+}
+
+#[test]
+fn a_damaged_header_is_read_from_its_copy() {
+    let (disk, path) = journaled(10);
+    disk.damage(&path, |octets| octets[..512].fill(0xee));
+    let (_, mut recovery) = open(&disk);
+    assert_eq!(told(&mut recovery), published(0..50));
+}
+
+#[test]
+fn a_journal_that_is_missing_is_missed() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    publish(&mut store, 0..3);
+    drop(store.begin_checkpoint().unwrap());
+    publish(&mut store, 3..6);
+    drop(store.begin_checkpoint().unwrap());
+    publish(&mut store, 6..9);
+    let disk = disk.killed();
+    let second = files(&disk, "journal/").remove(1);
+    Disk::remove(&disk, &second).unwrap();
+    let Err(error) = try_open(&disk) else { panic!("it begins with nothing") };
+    assert!(error.to_string().contains("journal 2 is missing"), "{error}");
+}
+
+/// A log of 100 messages in several segments, after a checkpoint, killed.
+fn logged() -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    let mut log = store.log(QUEUE, true);
+    append(&mut log, 0..100);
+    checkpoint(&mut store, &mut log, 100, &[]);
+    disk.killed()
+}
+
+#[test]
+fn a_flipped_bit_in_a_segment_costs_one_message() {
+    let whole = logged();
+    let path = files(&whole, "queues/").remove(0);
+    for at in 0..130 {
+        let disk = whole.killed();
+        disk.damage(&path, |octets| {
+            let place = place_of(octets, 10) + at;
+            octets[place] ^= 0x80;
+        });
+        let (store, mut recovery) = open(&disk);
+        let (mut log, _) = restore(&store, &mut recovery);
+        let taken = take_all(&mut log);
+        let lost = if taken.contains(&10) { 11 } else { 10 };
+        assert_eq!(taken, (0..100).filter(|number| *number != lost).collect::<Vec<_>>());
+        assert_eq!((log.take_damaged(), log.take_damaged()), (1, 0));
+        assert_eq!(log.ready(), 0);
+        assert_eq!(files(&disk, "bad/").len(), 1);
+    }
+}
+
+#[test]
+fn a_segment_without_a_header_costs_its_messages_and_is_kept() {
+    let disk = logged();
+    let path = files(&disk, "queues/").remove(1);
+    disk.damage(&path, |octets| octets[..1024].fill(0));
+    let (store, mut recovery) = open(&disk);
+    let (mut log, _) = restore(&store, &mut recovery);
+    let taken = take_all(&mut log);
+    assert!(taken.len() < 60 && taken.first() == Some(&0), "{taken:?}");
+    assert_eq!(files(&disk, "bad/").len(), 1);
+}
+
+#[test]
+fn a_truncated_segment_costs_what_is_cut_off() {
+    let disk = logged();
+    let path = files(&disk, "queues/").remove(0);
+    disk.damage(&path, |octets| {
+        let place = place_of(octets, 10);
+        octets.truncate(place);
+    });
+    let (store, mut recovery) = open(&disk);
+    let (mut log, _) = restore(&store, &mut recovery);
+    let taken = take_all(&mut log);
+    assert_eq!(taken[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(taken.last(), Some(&99));
+}
