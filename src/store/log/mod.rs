@@ -276,6 +276,10 @@ impl QueueLog {
     /// Nothing for a queue that is not durable.
     pub fn sync_files(&mut self) -> Vec<SyncFile> {
         self.drop_settled();
+        if self.writers.is_empty() {
+            // It was empty at a moment that is not of its own choosing, so it seems to be so often.
+            self.segment_bytes = self.options.segment_bytes_min;
+        }
         let Some(from) = self.unsynced_from.take().filter(|_| self.shelf.durable) else {
             return Vec::new();
         };
@@ -334,7 +338,6 @@ impl QueueLog {
             self.writers.clear();
             self.reader = None;
             self.head = Location::start_of(self.next_segment);
-            self.segment_bytes = self.options.segment_bytes_min;
         }
     }
 }
