@@ -31,6 +31,7 @@ mod names;
 mod publish;
 mod queue;
 mod recovery;
+mod replay;
 mod routing;
 mod settle;
 mod snapshot;
