@@ -23,7 +23,7 @@ use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
 use super::exchange::{Binding, Destination, ExchangeKind};
 use super::names::Names;
-use super::queue::{Budget, Declaration, Held, Item, Queue};
+use super::queue::{Budget, Declaration, Queue};
 use super::replay::{Found, Replay};
 use super::routing::Scratch;
 use super::vhost::ExchangeDeclaration;

@@ -26,7 +26,7 @@ pub(super) struct Replay {
     pub(super) outstanding: BTreeMap<Ordinal, Outstanding>,
     pub(super) found: BTreeMap<Ordinal, Found>,
     /// Ordinals of log records that were taken after the snapshot: settled, or delivered so often.
-    pub(super) settled: Runs,
+    settled: Runs,
     pub(super) delivered: BTreeMap<Ordinal, u32>,
     pub(super) purged_before: Ordinal,
 }

@@ -103,7 +103,7 @@ impl Store {
         })
     }
 
-    /// A new, empty log. It makes no file before its first flush. The log of a queue that is not
+    /// A new, empty log of a queue that never had one. It makes no file before its first flush. The log of a queue that is not
     /// durable is gone at the next start.
     pub fn log(&self, queue: QueueId, durable: bool) -> QueueLog {
         QueueLog::new(self.shelf(queue, durable), self.options)

@@ -50,6 +50,7 @@ enum Change {
 struct Faults {
     changes: AtomicU64,
     fail_from: AtomicU64,
+    full: AtomicBool,
 }
 
 impl MemoryDisk {
@@ -75,6 +76,11 @@ impl MemoryDisk {
     pub fn fail_after(&self, count: u64) {
         let changes = self.faults.changes.load(Ordering::SeqCst);
         self.faults.fail_from.store(changes + count, Ordering::SeqCst);
+    }
+
+    /// Leaves no room for new octets, or makes room again.
+    pub fn fill(&self, full: bool) {
+        self.faults.full.store(full, Ordering::SeqCst);
     }
 
     /// How many changes were asked for so far: writes, syncs, names made, given and removed.
@@ -316,6 +322,9 @@ impl DiskFile for MemoryFile {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
+        if self.faults.full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let length = size(length)?.max(self.content.lock().live.len());
         self.apply(Change::Length(length))
     }

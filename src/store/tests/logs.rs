@@ -113,6 +113,28 @@ fn a_queue_that_is_nearly_empty_uses_one_file_for_many_messages() {
 }
 
 #[test]
+fn a_full_disk_loses_nothing_and_what_is_on_it_can_be_taken() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    let mut log = store.log(QUEUE, true);
+    append(&mut log, 0..3);
+    log.flush().unwrap();
+    disk.fill(true);
+    append(&mut log, 3..100);
+    assert!(log.flush().is_err_and(|error| error.is_full()));
+    for ordinal in [0, 1, 2] {
+        assert_eq!(log.take().unwrap().unwrap().ordinal, Ordinal(ordinal));
+    }
+    store.journal().define("/", QUEUE, &[0; 10_000]);
+    assert!(store.journal().write().is_err_and(|error| error.is_full()));
+    disk.fill(false);
+    assert_eq!(take_all(&mut log), (3..100).collect::<Vec<_>>());
+    store.journal().write().unwrap();
+    let (_, mut recovery) = open(&disk.killed());
+    assert_eq!(told(&mut recovery).len(), 1);
+}
+
+#[test]
 fn times_and_ordinals_far_apart_begin_a_new_segment() {
     let (store, _) = open(&MemoryDisk::new());
     let mut log = store.log(QUEUE, true);
