@@ -6,29 +6,29 @@
 //!
 //! The modules stand in reading order: each uses only those above it, and a test holds that true.
 
-/// Newtypes for everything that is counted or named by a number.
+// Newtypes for everything that is counted or named by a number.
 pub mod ids;
 
-/// Bytes to frames to methods and back; no state.
+// Bytes to frames to methods and back; no state.
 pub mod wire;
 
-/// A message: a handle on bytes that somebody else keeps.
+// A message: a handle on bytes that somebody else keeps.
 pub mod message;
 
-/// Where messages rest: queue logs, the journal, snapshots, recovery; no threads.
+// Where messages rest: queue logs, the journal, snapshots, recovery; no threads.
 pub mod store;
 
-/// The brain: exchanges, queues, channels; commands in, effects out; no clock, no socket.
+// The brain: exchanges, queues, channels; commands in, effects out; no clock, no socket.
 pub mod broker;
 
-/// One client's conversation: handshake, frames, contents, heartbeats; no socket.
+// One client's conversation: handshake, frames, contents, heartbeats; no socket.
 pub mod connection;
 
-/// A small blocking client on the same codec, for tests and benches.
+// A small blocking client on the same codec, for tests and benches.
 pub mod client;
 
-/// What can be told from outside: flags, environment, limits.
+// What can be told from outside: flags, environment, limits.
 pub mod config;
 
-/// The rim: threads, sockets, the clock.
+// The rim: threads, sockets, the clock.
 pub mod server;

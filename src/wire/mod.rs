@@ -5,7 +5,7 @@
 //!                                        | class u16 | method u16 | arguments |  of type method
 //! ```
 //!
-//! [`methods`] is the one table of all methods, to be read next to the specification; everything
+//! `methods.rs` is the one table of all methods, to be read next to the specification; everything
 //! that is said of a method follows from its row.
 
 mod codec;
