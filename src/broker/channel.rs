@@ -9,6 +9,7 @@ use super::confirms::Confirms;
 use super::consumer::ConsumerKey;
 use super::effect::Output;
 use super::queue::Item;
+use super::reply_to::ReplyConsumer;
 use super::transaction::Transaction;
 use super::unacked::Unacked;
 
@@ -73,6 +74,8 @@ pub(super) struct Channel {
     pub state: ChannelState,
     /// What publishes and acknowledgements do.
     pub mode: Mode,
+    /// Its consumer of direct replies.
+    pub(super) reply_consumer: Option<ReplyConsumer>,
     /// Its consumers by tag.
     pub consumers: BTreeMap<ShortString, ConsumerKey>,
     /// Deliveries that wait for an acknowledgement.
@@ -106,6 +109,7 @@ impl Channel {
             number,
             state: ChannelState::Open,
             mode: Mode::Plain,
+            reply_consumer: None,
             consumers: BTreeMap::new(),
             unacked: Unacked::default(),
             next_tag: DeliveryTag(1),

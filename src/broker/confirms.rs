@@ -31,6 +31,8 @@ pub(super) struct Confirms {
     next: u64,
     /// Settled and not told yet, sorted.
     settled: Vec<Run>,
+    /// Refused by a queue and not told yet, sorted.
+    refused: Vec<Run>,
     /// Written in the turn that is going on: its sync point is not known yet.
     written: Vec<Run>,
     /// Waiting for a sync, in the order of points and of tags.
@@ -39,7 +41,13 @@ pub(super) struct Confirms {
 
 impl Default for Confirms {
     fn default() -> Self {
-        Self { next: 1, settled: Vec::new(), written: Vec::new(), waiting: VecDeque::new() }
+        Self {
+            next: 1,
+            settled: Vec::new(),
+            refused: Vec::new(),
+            written: Vec::new(),
+            waiting: VecDeque::new(),
+        }
     }
 }
 
@@ -47,6 +55,12 @@ impl Confirms {
     /// A publish that nothing has to be written for: settled when its turn ends.
     pub(super) fn settle(&mut self) {
         extend(&mut self.settled, self.next);
+        self.next += 1;
+    }
+
+    /// A publish that one of its queues has refused: told with basic.nack.
+    pub(super) fn refuse(&mut self) {
+        extend(&mut self.refused, self.next);
         self.next += 1;
     }
 
@@ -90,6 +104,7 @@ impl Confirms {
             .map(|(_, run)| run.first)
             .into_iter()
             .chain(self.written.first().map(|run| run.first))
+            .chain(self.refused.first().map(|run| run.first))
             .min()
             .unwrap_or(self.next);
         let mut ack = |delivery_tag, multiple| {
@@ -110,6 +125,9 @@ impl Confirms {
             }
         }
         self.settled.clear();
+        for delivery_tag in self.refused.drain(..).flat_map(|run| run.first..=run.last) {
+            send(basic::Nack { delivery_tag, multiple: false, requeue: false }.into());
+        }
     }
 }
 
@@ -158,6 +176,20 @@ mod tests {
         assert_eq!(told(&mut confirms), []);
         confirms.synced(SyncPoint(1));
         assert_eq!(told(&mut confirms), [(2, false)]);
+    }
+
+    #[test]
+    fn multiple_never_covers_what_was_refused() {
+        let mut confirms = Confirms::default();
+        confirms.settle();
+        confirms.refuse();
+        confirms.settle();
+        confirms.end_turn(SyncPoint(1), true);
+        let mut told = Vec::new();
+        confirms.tell(|method| told.push(method.to_string()));
+        let expected =
+            ["basic.ack delivery_tag=1", "basic.ack delivery_tag=3", "basic.nack delivery_tag=2"];
+        assert_eq!(told, expected);
     }
 
     #[test]

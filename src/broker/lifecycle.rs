@@ -78,6 +78,7 @@ impl Broker {
 
     /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
     pub(super) fn clear_channel(&mut self, place: usize, effects: &mut Effects) {
+        self.cancel_reply_consumer(place, None);
         let consumers = std::mem::take(&mut self.channels[place].consumers);
         // Deliveries first: a queue that ends with its last consumer takes them along.
         let transaction = std::mem::take(&mut self.channels[place].mode);

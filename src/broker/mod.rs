@@ -32,7 +32,9 @@ mod publish;
 mod queue;
 mod recovery;
 mod replay;
+mod reply_to;
 mod routing;
+mod sender_selected;
 mod settle;
 mod snapshot;
 mod topology;
@@ -53,7 +55,7 @@ use slab::Slab;
 
 use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
 use crate::store::{Place, Store, StoreError, SyncRequest};
-use crate::wire::{Method, MethodId};
+use crate::wire::{Method, MethodId, ShortString};
 
 use call::Call;
 use channel::{Channel, ChannelState};
@@ -106,6 +108,8 @@ pub struct Broker {
     connections: Slab<Connection>,
     connection_places: HashMap<ConnectionId, usize>,
     channels: Slab<Channel>,
+    /// The channels that wait for direct replies, by address.
+    reply_channels: HashMap<ShortString, usize>,
     consumers: Slab<Consumer>,
     budget: Budget,
     durability: Durability,
@@ -179,6 +183,7 @@ impl Broker {
                 queue.touched = false;
             }
             self.deliver(*id);
+            self.drop_head(*id);
             if let Some(queue) = self.queues.get_mut(id) {
                 queue.flush()?;
             }

@@ -1,9 +1,9 @@
 //! A published message: checked, routed, put into its queues, told to its publisher.
 
-use crate::ids::{ExchangeId, Timestamp};
+use crate::ids::{ExchangeId, QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::Place;
-use crate::wire::{PropertiesView, ReplyCode};
+use crate::wire::{PropertiesView, ReplyCode, ShortBytes};
 
 use super::Broker;
 use super::call::Call;
@@ -14,6 +14,7 @@ use super::exception::{
     Exception, access_refused, no_exchange, not_implemented, precondition_failed,
 };
 use super::queue::{Held, Item};
+use super::sender_selected::copies;
 
 /// The longest time to live that RabbitMQ takes: ten years, in milliseconds.
 const EXPIRATION_MAX: u64 = 315_360_000_000;
@@ -21,8 +22,32 @@ const EXPIRATION_MAX: u64 = 315_360_000_000;
 const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Property flags (section 4.2.6.1): which values follow.
+const HEADERS_FLAG: u16 = 1 << 13;
+const REPLY_TO_FLAG: u16 = 1 << 9;
 const EXPIRATION_FLAG: u16 = 1 << 8;
 const USER_ID_FLAG: u16 = 1 << 4;
+
+/// A publish that has passed the checks.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// Where it goes. An exchange that is deleted before a commit routes to nothing.
+    exchange: ExchangeId,
+    mandatory: bool,
+    message: Message,
+    /// Further routing keys (CC and BCC).
+    copies: Vec<ShortBytes>,
+}
+
+/// What became of a message in its queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There is nothing to wait for.
+    Settled,
+    /// It is in the journal: what is promised of it waits for the disk.
+    Journaled,
+    /// One of its queues is full and refuses (x-overflow=reject-publish); others have it.
+    Refused,
+}
 
 /// Handles a basic.publish with its content.
 pub(super) fn publish(
@@ -31,27 +56,54 @@ pub(super) fn publish(
     publish: Publish,
 ) -> Result<(), Exception> {
     let exchange = check(broker, call, &publish)?;
+    let accepted = prepare(broker, call, exchange, publish)?;
     if let Mode::Transaction(transaction) = &mut broker.channels[call.channel].mode {
-        transaction.publish_bytes += publish.message.size();
+        transaction.publish_bytes += accepted.message.size();
         if transaction.publish_bytes > TRANSACTION_BYTES_MAX {
             return Err(Exception::new(
                 ReplyCode::PreconditionFailed,
                 format!("a transaction holds at most {TRANSACTION_BYTES_MAX} octets"),
             ));
         }
-        transaction.publishes.push((exchange, publish));
+        transaction.publishes.push(accepted);
         return Ok(());
     }
-    let durable = broker.accept(call, exchange, publish);
+    let outcome = broker.accept(call, accepted);
     if let Mode::Confirm(confirms) = &mut broker.channels[call.channel].mode {
-        if durable {
-            confirms.write()
-        } else {
-            confirms.settle()
+        match outcome {
+            Outcome::Settled => confirms.settle(),
+            Outcome::Journaled => confirms.write(),
+            Outcome::Refused => confirms.refuse(),
         }
         broker.turn.confirming.push(call.channel);
     }
     Ok(())
+}
+
+/// Does what the properties ask of the broker: an address for answers, copies by other keys.
+fn prepare(
+    broker: &Broker,
+    call: &Call<'_>,
+    exchange: ExchangeId,
+    publish: Publish,
+) -> Result<Accepted, Exception> {
+    let Publish { mandatory, mut message, .. } = publish;
+    let flags = property_flags(&message);
+    let mut keys = Vec::new();
+    if flags & REPLY_TO_FLAG != 0 {
+        message = broker.with_reply_address(call.channel, message)?;
+    }
+    if flags & HEADERS_FLAG != 0 {
+        (message, keys) = copies(message)?;
+    }
+    Ok(Accepted { exchange, mandatory, message, copies: keys })
+}
+
+fn property_flags(message: &Message) -> u16 {
+    match message.properties() {
+        [high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => 0,
+    }
 }
 
 /// Whether a publish is allowed, in the order of RabbitMQ's checks.
@@ -74,11 +126,7 @@ fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<Exchange
             broker.vhosts[connection.vhost].name
         )));
     }
-    let flags = match message.properties() {
-        [high, low, ..] => u16::from_be_bytes([*high, *low]),
-        _ => 0,
-    };
-    if flags & (EXPIRATION_FLAG | USER_ID_FLAG) != 0 {
+    if property_flags(message) & (EXPIRATION_FLAG | USER_ID_FLAG) != 0 {
         check_properties(message, &connection.user)?;
     }
     Ok(exchange.id)
@@ -117,56 +165,100 @@ fn check_properties(message: &Message, user: &str) -> Result<(), Exception> {
 
 impl Broker {
     /// Routes a message that has passed the checks and puts it into its queues; returns it if it
-    /// is mandatory and reaches none. Says whether its confirm has to wait for the disk.
-    pub(super) fn accept(
-        &mut self,
-        call: &mut Call<'_>,
-        exchange: ExchangeId,
-        publish: Publish,
-    ) -> bool {
-        let Publish { mandatory, message, .. } = publish;
+    /// is mandatory and reaches none.
+    pub(super) fn accept(&mut self, call: &mut Call<'_>, accepted: Accepted) -> Outcome {
+        let Accepted { exchange, mandatory, message, copies } = accepted;
+        if self.deliver_reply(&message) {
+            return Outcome::Settled;
+        }
         let vhost = self.connections[call.connection].vhost;
-        self.route(vhost, exchange, &message);
+        self.route(vhost, exchange, &message, &copies);
         if self.scratch.queues.is_empty() {
             if mandatory {
                 let channel = &self.channels[call.channel];
                 let output = Output::Return { channel: channel.number, message };
                 call.effects.send(channel.connection_id, output);
             }
-            return false;
+            return Outcome::Settled;
         }
         self.enqueue(call.now, &message)
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps
-    /// it. Says whether it did.
-    fn enqueue(&mut self, now: Timestamp, message: &Message) -> bool {
+    /// it.
+    fn enqueue(&mut self, now: Timestamp, message: &Message) -> Outcome {
         let queues = std::mem::take(&mut self.scratch.queues);
         let mut places = std::mem::take(&mut self.places);
         places.clear();
+        let mut refused = false;
         for id in &queues {
-            let Some(queue) = self.queues.get_mut(id) else { continue };
-            let ordinal = queue.take_ordinal();
-            let journaled = message.persistent() && queue.declared.persists();
-            if journaled {
-                places.push(Place { queue: *id, ordinal, deliveries: 0 });
+            if self.make_room_for(*id, message) {
+                places.extend(self.push(*id, now, message));
+            } else {
+                refused = true;
             }
-            if !queue.has_room(message, &self.budget) && !queue.line.is_empty() {
-                // A consumer may be waiting: make room before the log is touched.
-                self.deliver(*id);
-            }
-            let Some(queue) = self.queues.get_mut(id) else { continue };
-            let held = Held::Resident(message.clone());
-            let item = Item { ordinal, held, deliveries: 0, journaled, published: now };
-            queue.push(item, &mut self.budget);
-            self.touch(*id);
         }
         if !places.is_empty() {
             self.store.journal().publish(&places, message, now);
         }
-        let journaled = !places.is_empty();
+        let outcome = match (refused, places.is_empty()) {
+            (true, _) => Outcome::Refused,
+            (false, true) => Outcome::Settled,
+            (false, false) => Outcome::Journaled,
+        };
+        // What a full queue drops has to be in the journal before it is settled there.
+        for id in &queues {
+            self.drop_head(*id);
+        }
         self.places = places;
         self.scratch.queues = queues;
-        journaled
+        outcome
+    }
+
+    /// Lets consumers make room in a queue that has none for one more message, be it in memory or
+    /// within its limits. Says whether the queue takes the message.
+    fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
+        let Some(queue) = self.queues.get(&id) else { return true };
+        if queue.refuses(message) || !queue.has_room(message, &self.budget) {
+            if !queue.line.is_empty() {
+                self.deliver(id);
+            }
+            return !self.queues.get(&id).is_some_and(|queue| queue.refuses(message));
+        }
+        true
+    }
+
+    /// Puts a message into a queue; returns its place if the queue keeps it.
+    fn push(&mut self, id: QueueId, now: Timestamp, message: &Message) -> Option<Place> {
+        let queue = self.queues.get_mut(&id)?;
+        let ordinal = queue.take_ordinal();
+        let journaled = message.persistent() && queue.declared.persists();
+        let body_length = message.body_length();
+        let held = Held::Resident(message.clone());
+        let item = Item { ordinal, held, deliveries: 0, journaled, published: now, body_length };
+        queue.push(item, &mut self.budget);
+        self.touch(id);
+        journaled.then_some(Place { queue: id, ordinal, deliveries: 0 })
+    }
+
+    /// Throws the oldest ready messages of a queue away until it is within its limits
+    /// (x-overflow=drop-head, the default). Waiting consumers come first.
+    pub(super) fn drop_head(&mut self, id: QueueId) {
+        if !self.queues.get(&id).is_some_and(|queue| queue.over_limit()) {
+            return;
+        }
+        self.deliver(id);
+        while let Some(queue) = self.queues.get_mut(&id)
+            && queue.over_limit()
+        {
+            match queue.take() {
+                Ok(Some((item, _))) => self.forget(id, &item),
+                Ok(None) => return,
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    return;
+                }
+            }
+        }
     }
 }

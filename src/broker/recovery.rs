@@ -89,6 +89,7 @@ impl Broker {
             connections: slab::Slab::new(),
             connection_places: HashMap::new(),
             channels: slab::Slab::new(),
+            reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
             budget: Budget::new(options.resident_bytes_max),
             durability: Durability::default(),

@@ -62,14 +62,15 @@ impl Broker {
         // A queue that is younger than the snapshot has an empty log: what it had is in the journal.
         let state = replay.log.take().unwrap_or_default();
         let outstanding = replay.outstanding.values().map(|record| record.location);
-        *queue.log_mut() = self.store.restore_log(id, &state, outstanding)?;
+        queue.restore_log(self.store.restore_log(id, &state, outstanding)?);
         queue.set_next_ordinal(replay.next_ordinal);
         restore_outstanding(queue, &replay, &mut self.budget);
         take_again(queue, &replay, &mut self.budget)?;
         for (ordinal, found) in std::mem::take(&mut replay.found) {
             let Found { message, deliveries, published } = found;
+            let body_length = message.body_length();
             let held = Held::Resident(message);
-            let item = Item { ordinal, held, deliveries, journaled: true, published };
+            let item = Item { ordinal, held, deliveries, journaled: true, published, body_length };
             // What was in memory when the snapshot was made stood before all that was in the log.
             if deliveries > 0 || ordinal < replay.snapshot_next {
                 queue.restore(item, &mut self.budget);
@@ -121,6 +122,7 @@ fn restore_outstanding(queue: &mut Queue, replay: &Replay, budget: &mut Budget) 
             deliveries: record.deliveries,
             journaled: true,
             published: Timestamp::default(),
+            body_length: 0,
         };
         queue.restore(item, budget);
     }
@@ -145,6 +147,7 @@ fn take_again(queue: &mut Queue, replay: &Replay, budget: &mut Budget) -> Result
             deliveries,
             journaled: true,
             published: stored.published,
+            body_length: stored.message.body_length(),
         };
         queue.restore(item, budget);
         if stored.ordinal > last {

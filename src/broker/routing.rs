@@ -8,7 +8,7 @@
 
 use crate::ids::{ExchangeId, QueueId};
 use crate::message::Message;
-use crate::wire::PropertiesView;
+use crate::wire::{PropertiesView, ShortBytes};
 
 use super::Broker;
 use super::exchange::Destination;
@@ -24,14 +24,21 @@ pub(super) struct Scratch {
 
 impl Broker {
     /// Finds the queues that a message to this exchange reaches; they are in `scratch.queues`.
-    pub(super) fn route(&mut self, vhost: usize, exchange: ExchangeId, message: &Message) {
+    /// `copies` are further routing keys (CC and BCC).
+    pub(super) fn route(
+        &mut self,
+        vhost: usize,
+        exchange: ExchangeId,
+        message: &Message,
+        copies: &[ShortBytes],
+    ) {
         self.routed += 1;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.queues.clear();
         scratch.exchanges.clear();
         scratch.exchanges.push(exchange);
         while let Some(id) = scratch.exchanges.pop() {
-            self.route_one(vhost, id, message, &mut scratch);
+            self.route_one(vhost, id, message, copies, &mut scratch);
         }
         self.scratch = scratch;
     }
@@ -41,6 +48,7 @@ impl Broker {
         vhost: usize,
         id: ExchangeId,
         message: &Message,
+        copies: &[ShortBytes],
         scratch: &mut Scratch,
     ) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
@@ -50,12 +58,14 @@ impl Broker {
         exchange.visited = self.routed;
         scratch.found.clear();
         let headers = || PropertiesView::parse(message.properties()).ok()?.headers_table();
-        if exchange.declared.name.is_empty() {
-            let queue = std::str::from_utf8(message.routing_key()).unwrap_or_default();
-            let queue = self.vhosts[vhost].queues.get(queue);
-            scratch.found.extend(queue.map(|id| Destination::Queue(*id)));
-        } else {
-            exchange.bindings.route(message.routing_key(), &headers, &mut scratch.found);
+        for key in std::iter::once(message.routing_key()).chain(copies.iter().map(|key| &**key)) {
+            if exchange.declared.name.is_empty() {
+                let queue = std::str::from_utf8(key).unwrap_or_default();
+                let queue = self.vhosts[vhost].queues.get(queue);
+                scratch.found.extend(queue.map(|id| Destination::Queue(*id)));
+            } else {
+                exchange.bindings.route(key, &headers, &mut scratch.found);
+            }
         }
         if scratch.found.is_empty()
             && let Some(alternate) = &exchange.declared.alternate

@@ -1,9 +1,9 @@
 //! What a transactional channel has asked for and not committed.
 
-use crate::ids::{DeliveryTag, ExchangeId};
+use crate::ids::DeliveryTag;
 
 use super::channel::Delivered;
-use super::command::Publish;
+use super::publish::Accepted;
 
 /// What becomes of a delivery at commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +21,8 @@ pub(super) enum Settlement {
 /// promises atomicity only for one queue; so does this.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
-    /// Messages to route at commit, and the exchanges they were published to. One that is deleted
-    /// before the commit routes to nothing.
-    pub publishes: Vec<(ExchangeId, Publish)>,
+    /// Messages to route at commit.
+    pub publishes: Vec<Accepted>,
     /// Octets of those messages.
     pub publish_bytes: u64,
     /// Deliveries that were settled: taken from the channel, put back by a rollback.

@@ -35,6 +35,9 @@ const READ_OCTETS_MAX: usize = 64 * 1024;
 /// Runs of octets in one vectored write at most (Linux takes 1,024).
 const RUNS_MAX: usize = 64;
 
+/// How long a client has to close its socket after the conversation is over.
+const LINGER: Duration = Duration::from_millis(200);
+
 /// How long a client may leave its socket full before it is dropped.
 const STALLED_MAX: Duration = Duration::from_secs(30);
 
@@ -205,9 +208,21 @@ impl Session<'_> {
         sent.map_err(|_| io::Error::other("the broker has stopped"))
     }
 
+    /// Gives the client a moment to close first. One that reads an end of file right behind
+    /// close-ok may take it for a failure: some clients look at both in two threads.
+    fn let_the_client_close(&self) -> io::Result<()> {
+        let mut polled = [PollFd::new(&self.stream, PollFlags::IN)];
+        let timeout = Timespec::try_from(LINGER).ok();
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Closes the socket after everything is written. What the client has sent besides is read
     /// first: closing over it would make the kernel throw away what we have written.
     fn hang_up(&mut self) -> io::Result<()> {
+        self.let_the_client_close()?;
         self.stream.shutdown(Shutdown::Write)?;
         let mut rest = [0; READ_OCTETS_MIN];
         while rustix::io::read(&self.stream, &mut rest).is_ok_and(|octets| octets > 0) {}

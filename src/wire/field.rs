@@ -245,6 +245,20 @@ impl Table {
         Self::check_at(bytes, 0)
     }
 
+    /// The value of one name in the octets of a table, without making anything of the others.
+    pub fn find(bytes: &[u8], name: &str) -> Option<Field> {
+        let mut reader = Reader::new(bytes);
+        let mut found = None;
+        while reader.left() > 0 {
+            if reader.short().ok()? == name.as_bytes() {
+                found = Some(Field::read(&mut reader, 0).ok()?);
+            } else {
+                Field::skip(&mut reader, 0).ok()?;
+            }
+        }
+        found
+    }
+
     fn read(bytes: &[u8], depth: usize) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
         let mut entries = Vec::new();
@@ -278,6 +292,11 @@ impl Table {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.iter().rev().find(|(key, _)| **key == *name).map(|(_, value)| value)
+    }
+
+    /// Takes all values of a name out.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(key, _)| **key != *name);
     }
 
     /// Adds a value at the end.

@@ -14,6 +14,7 @@ use super::super::exception::{
     Exception, access_refused, not_allowed, not_implemented, precondition_failed,
 };
 use super::super::lifecycle::tag_or_new;
+use super::super::reply_to::{self, PSEUDO_QUEUE};
 use super::super::transaction::Settlement;
 use super::queue::usable;
 use super::unexpected;
@@ -75,6 +76,9 @@ fn consume(
     call: &mut Call<'_>,
     method: basic::Consume,
 ) -> Result<(), Exception> {
+    if *method.queue == *PSEUDO_QUEUE {
+        return reply_to::consume(broker, call, method);
+    }
     let queue = usable(broker, call, &method.queue)?;
     let vhost = &broker.vhosts[queue.declared.vhost].name;
     ConsumerArguments::parse(&method.arguments).map_err(|error| {
@@ -125,6 +129,7 @@ fn cancel(broker: &mut Broker, call: &mut Call<'_>, method: basic::Cancel) {
     if let Some(key) = key {
         broker.remove_consumer(key, call.effects);
     }
+    broker.cancel_reply_consumer(call.channel, Some(&method.consumer_tag));
     if !method.no_wait {
         broker.reply(call, basic::CancelOk { consumer_tag: method.consumer_tag });
     }

@@ -11,6 +11,7 @@ use super::super::exception::{
 };
 use super::super::exchange::{Binding, Destination};
 use super::super::queue::{Declaration, Queue};
+use super::super::reply_to::is_reply_to;
 use super::super::vhost::strip_line_ends;
 use super::exchange::refuse_default;
 use super::unexpected;
@@ -20,8 +21,6 @@ use super::unexpected;
 const NOT_IN_FORCE: &[&str] = &[
     "x-message-ttl",
     "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
     "x-dead-letter-exchange",
     "x-max-priority",
     "x-single-active-consumer",
@@ -82,7 +81,9 @@ fn declare(
     call: &mut Call<'_>,
     method: &queue::Declare,
 ) -> Result<(), Exception> {
-    let name = if method.passive {
+    let name = if is_reply_to(&method.queue) {
+        return probe_reply_address(broker, call, method);
+    } else if method.passive {
         usable(broker, call, &method.queue)?.name().clone()
     } else {
         declare_active(broker, call, method)?
@@ -94,6 +95,23 @@ fn declare(
             .queue_named(vhost, &name)
             .map_or((0, 0), |queue| (queue.ready_count(), queue.consumer_count()));
         broker.reply(call, queue::DeclareOk { queue: name, message_count, consumer_count });
+    }
+    Ok(())
+}
+
+/// queue.declare of an address of direct replies asks whether somebody waits there.
+fn probe_reply_address(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    method: &queue::Declare,
+) -> Result<(), Exception> {
+    let queue = method.queue.clone();
+    if !broker.reply_address_exists(&queue) {
+        let vhost = broker.connections[call.connection].vhost;
+        return Err(no_queue(&queue, &broker.vhosts[vhost].name));
+    }
+    if !method.no_wait {
+        broker.reply(call, queue::DeclareOk { queue, message_count: 0, consumer_count: 1 });
     }
     Ok(())
 }
@@ -177,6 +195,9 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result
     let source = strip_line_ends(&method.exchange);
     name_or_last(broker, call, &method.queue)?;
     refuse_default(&source)?;
+    if is_reply_to(&method.queue) {
+        return Err(access_refused(format!("'{}' cannot be bound", method.queue)));
+    }
     let destination = Destination::Queue(usable(broker, call, &method.queue)?.id);
     let vhost = broker.connections[call.connection].vhost;
     let source = broker

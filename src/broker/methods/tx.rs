@@ -1,8 +1,9 @@
 //! Class tx: publishes and acknowledgements that take effect together.
 //!
 //! A commit applies its publishes in order, then its settlements, all in one turn: they share one
-//! journal write, and commit-ok waits for the sync that covers it. Nothing of it can be refused
-//! halfway: what can be refused was checked when it was published.
+//! journal write, and commit-ok waits for the sync that covers it. What can be refused was checked
+//! when it was published, but for one thing: a full queue that refuses (406, as in RabbitMQ; the
+//! rest has happened).
 
 use crate::wire::tx;
 
@@ -10,6 +11,7 @@ use super::super::Broker;
 use super::super::call::Call;
 use super::super::channel::Mode;
 use super::super::exception::{Exception, precondition_failed};
+use super::super::publish::Outcome;
 use super::super::transaction::Transaction;
 use super::basic::apply_settlement;
 use super::unexpected;
@@ -52,12 +54,18 @@ fn take(broker: &mut Broker, call: &Call<'_>) -> Result<Transaction, Exception> 
 fn commit(broker: &mut Broker, call: &mut Call<'_>) -> Result<(), Exception> {
     let transaction = take(broker, call)?;
     let mut durable = false;
-    for (exchange, publish) in transaction.publishes {
-        durable |= broker.accept(call, exchange, publish);
+    let mut refused = false;
+    for publish in transaction.publishes {
+        let outcome = broker.accept(call, publish);
+        durable |= outcome == Outcome::Journaled;
+        refused |= outcome == Outcome::Refused;
     }
     for (_, delivered, settlement) in transaction.settlements {
         durable |= delivered.item.journaled;
         apply_settlement(broker, call.channel, delivered, settlement);
+    }
+    if refused {
+        return Err(precondition_failed("partial tx completion"));
     }
     broker.turn.defined |= durable;
     broker.reply(call, tx::CommitOk::default());

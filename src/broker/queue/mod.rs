@@ -14,6 +14,7 @@
 //!
 //! A queue knows no exchange, no channel and no clock: it reports, the broker decides.
 
+mod limits;
 mod ready;
 
 pub(super) use ready::{Budget, Held, Item};
@@ -73,6 +74,8 @@ pub(super) struct Queue {
     log: QueueLog,
     resident_count: usize,
     resident_bytes: u64,
+    /// Octets of the bodies of ready messages.
+    ready_body_bytes: u64,
 }
 
 impl Queue {
@@ -92,6 +95,7 @@ impl Queue {
             log,
             resident_count: 0,
             resident_bytes: 0,
+            ready_body_bytes: 0,
         }
     }
 

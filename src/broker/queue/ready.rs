@@ -48,6 +48,8 @@ pub(crate) struct Item {
     pub journaled: bool,
     /// When it was published.
     pub published: Timestamp,
+    /// Octets of its body; 0 where they are not known and nobody asks.
+    pub body_length: u32,
 }
 
 /// What an item in memory counts against the bounds.
@@ -83,6 +85,7 @@ impl Queue {
 
     /// Adds a message at the back: in memory where there is room, else in the log.
     pub(crate) fn push(&mut self, item: Item, budget: &mut Budget) {
+        self.ready_body_bytes += u64::from(item.body_length);
         if let Held::Resident(message) = &item.held {
             if self.has_room(message, budget) {
                 self.charge(message, budget);
@@ -93,16 +96,27 @@ impl Queue {
         }
     }
 
-    /// Takes the first ready message out, to be settled or requeued later. A damaged record in the log is skipped (and reported by the store).
+    /// Takes the first ready message out, to be settled or requeued later. A damaged record in the
+    /// log is skipped (and reported by the store).
     pub(crate) fn take(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
+        let taken = self.take_first()?;
+        if let Some((item, _)) = &taken {
+            let length = u64::from(item.body_length);
+            self.ready_body_bytes = self.ready_body_bytes.saturating_sub(length);
+        }
+        Ok(taken)
+    }
+
+    fn take_first(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
         while let Some((ordinal, _)) = self.returned.first_key_value() {
             if self.resident.front().is_some_and(|front| front.ordinal < *ordinal) {
                 break;
             }
-            if let Some((_, item)) = self.returned.pop_first()
-                && let Some(message) = self.message(&item)?
-            {
-                return Ok(Some((item, message)));
+            let Some((_, item)) = self.returned.pop_first() else { break };
+            match (self.message(&item)?, &item.held) {
+                (Some(message), _) => return Ok(Some((item, message))),
+                (None, Held::Logged(location)) => self.log.release(*location),
+                (None, Held::Resident(_)) => {}
             }
         }
         if let Some(item) = self.resident.pop_front()
@@ -118,6 +132,7 @@ impl Queue {
             deliveries: 0,
             journaled: self.declared.persists() && stored.message.persistent(),
             published: stored.published,
+            body_length: stored.message.body_length(),
         };
         Ok(Some((item, stored.message)))
     }
@@ -129,11 +144,13 @@ impl Queue {
 
     /// Puts a message that was taken back to its place.
     pub(crate) fn requeue(&mut self, item: Item) {
+        self.ready_body_bytes += u64::from(item.body_length);
         self.returned.insert(item.ordinal, item);
     }
 
     /// Adds a message to the returned ones that was not taken in this process: recovery.
     pub(crate) fn restore(&mut self, item: Item, budget: &mut Budget) {
+        self.ready_body_bytes += u64::from(item.body_length);
         if let Held::Resident(message) = &item.held {
             self.charge(message, budget);
         }
@@ -156,6 +173,7 @@ impl Queue {
             self.forget(&item, budget);
         }
         self.log.purge();
+        self.ready_body_bytes = 0;
         (count, journaled)
     }
 
@@ -182,6 +200,12 @@ impl Queue {
     /// The log's files that were written since the last call.
     pub(crate) fn log_files(&mut self) -> Vec<SyncFile> {
         self.log.sync_files()
+    }
+
+    /// Gives the queue the log that an earlier process left: recovery.
+    pub(crate) fn restore_log(&mut self, log: QueueLog) {
+        self.ready_body_bytes = log.ready_bytes();
+        self.log = log;
     }
 
     /// The log itself: recovery.
