@@ -9,9 +9,8 @@ import sys
 import pika
 from support import PERSISTENT, connected, expect, refused, take, take_all
 
-QUEUE, PRIORITIES = "interop.py.restart", "interop.py.priorities"
+QUEUE, TAKEN = "interop.py.restart", "interop.py.taken"
 TRANSIENT = pika.BasicProperties(delivery_mode=1)
-TAKEN = pika.BasicProperties(delivery_mode=2, priority=9)
 FIRST = pika.BasicProperties(delivery_mode=2, priority=5, message_id="first")
 
 
@@ -19,7 +18,7 @@ def prepare(how):
     with connected() as connection:
         channel = connection.channel()
         channel.queue_delete(QUEUE)  # what a failed run left
-        channel.queue_delete(PRIORITIES)
+        channel.queue_delete(TAKEN)
         channel.confirm_delivery()
         fill(channel)
         print("ready", flush=True)
@@ -44,11 +43,11 @@ def fill(channel):
     channel.basic_ack(acked)
     channel.basic_reject(rejected, requeue=False)
 
-    channel.queue_declare(PRIORITIES, durable=True, arguments={"x-max-priority": 9})
-    channel.basic_publish("", PRIORITIES, "second", PERSISTENT)
-    channel.basic_publish("", PRIORITIES, "first", FIRST)
-    channel.basic_publish("", PRIORITIES, "taken without ack", TAKEN)
-    channel.basic_get(PRIORITIES, auto_ack=True)
+    channel.queue_declare(TAKEN, durable=True)
+    channel.basic_publish("", TAKEN, "taken without ack", PERSISTENT)
+    channel.basic_publish("", TAKEN, "first", FIRST)
+    channel.basic_publish("", TAKEN, "second", PERSISTENT)
+    channel.basic_get(TAKEN, auto_ack=True)
     channel.queue_declare("interop.py.exclusive", exclusive=True)
 
 
@@ -58,14 +57,14 @@ def check():
         refused(404, gone, connection.channel().queue_declare, "interop.py.exclusive", passive=True)
         channel = connection.channel()
         channel.queue_declare(QUEUE, durable=True)
-        channel.queue_declare(PRIORITIES, durable=True, arguments={"x-max-priority": 9})
+        channel.queue_declare(TAKEN, durable=True)
         expect(redelivered(channel, 3), [(b"held", True), (b"kept", False), (b"last", False)])
         expect(take_all(channel, QUEUE), [])
-        _, properties, body = take(channel, PRIORITIES)
+        _, properties, body = take(channel, TAKEN)
         expect((body, properties.priority, properties.message_id), (b"first", 5, "first"))
-        expect(take_all(channel, PRIORITIES), ["second"])
+        expect(take_all(channel, TAKEN), ["second"])
         channel.queue_delete(QUEUE)
-        channel.queue_delete(PRIORITIES)
+        channel.queue_delete(TAKEN)
 
 
 def redelivered(channel, count):
