@@ -10,7 +10,7 @@
 //! and randomness come in as values, so the same commands give the same effects. What it keeps on
 //! disk it reaches through [`crate::store`].
 //!
-//! Left out here: permissions, policies, time to live, dead letters, length limits, priorities.
+//! Left out here: permissions, policies, time to live, dead letters, priorities.
 
 pub mod arguments;
 mod call;
