@@ -25,6 +25,8 @@ pub(super) struct Outbox {
 struct State {
     outputs: Vec<Output>,
     stopping: bool,
+    /// The connection knows that the broker stops.
+    told: bool,
     /// The connection's thread sleeps, or is about to: it has to be woken.
     asleep: bool,
 }
@@ -65,6 +67,7 @@ impl Outbox {
     pub(super) fn take(&self, outputs: &mut Vec<Output>) -> bool {
         let mut state = self.state.lock();
         mem::swap(&mut state.outputs, outputs);
+        state.told = state.stopping;
         state.stopping
     }
 
@@ -72,7 +75,7 @@ impl Outbox {
     /// to take.
     pub(super) fn fall_asleep(&self) -> bool {
         let mut state = self.state.lock();
-        state.asleep = state.outputs.is_empty();
+        state.asleep = state.outputs.is_empty() && state.told == state.stopping;
         state.asleep
     }
 
@@ -89,5 +92,21 @@ impl AsFd for Outbox {
     /// What the thread polls while it sleeps.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_falls_asleep_over_news_that_came_since_it_looked() {
+        let outbox = Outbox::new().unwrap();
+        let mut outputs = Vec::new();
+        assert!(!outbox.take(&mut outputs));
+        outbox.stop();
+        assert!(!outbox.fall_asleep(), "the stop came after the look");
+        assert!(outbox.take(&mut outputs));
+        assert!(outbox.fall_asleep());
     }
 }
