@@ -26,7 +26,7 @@ fn prepared(methods: &[(ConnectionId, &str)]) -> Broker {
         outbox_bytes_max: u64::MAX,
         ..BrokerOptions::default()
     };
-    let mut broker = Broker::open(store, recovery, options, Timestamp(0)).expect("an empty broker");
+    let mut broker = Broker::open(store, recovery, options).expect("an empty broker");
     let mut effects = Effects::default();
     for id in [PUBLISHER, CONSUMER] {
         let open = OpenConnection {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use log::{info, warn};
 
-use crate::ids::{QueueId, Timestamp};
+use crate::ids::QueueId;
 use crate::store::{Entry, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
@@ -52,7 +52,6 @@ impl Broker {
         store: Store,
         mut recovery: Recovery,
         options: BrokerOptions,
-        now: Timestamp,
     ) -> Result<Self, BrokerError> {
         let mut broker = Self::empty(store, options);
         broker.recovering = true;
@@ -75,7 +74,7 @@ impl Broker {
         broker.checkpoint_due = !recovery.clean();
         let (queues, messages) =
             (broker.queues.len(), broker.queues.values().map(Queue::ready).sum::<u64>());
-        info!("recovered {queues} durable queues with {messages} messages at {}", now.0);
+        info!("recovered {queues} durable queues with {messages} messages");
         Ok(broker)
     }
 

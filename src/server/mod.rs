@@ -170,7 +170,7 @@ fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
     let (store, recovery) = Store::open(Arc::new(disk), StoreOptions::default())?;
     let now = clock.now();
     let options = BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
-    Ok(Broker::open(store, recovery, options, now)?)
+    Ok(Broker::open(store, recovery, options)?)
 }
 
 fn bind(address: &str) -> Result<TcpListener, ServerError> {

@@ -178,7 +178,7 @@ impl Stage {
         let (store, recovery) =
             Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
         let options = BrokerOptions { outbox_bytes_max: 10_000, ..BrokerOptions::default() };
-        self.broker = Some(Broker::open(store, recovery, options, self.now).expect("it recovers"));
+        self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
         self.clients.clear();
         self.channels.clear();
         self.pending = None;
