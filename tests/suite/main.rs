@@ -9,5 +9,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod coverage;
+mod print;
 mod scripts;
 mod tidy;

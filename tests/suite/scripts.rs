@@ -15,7 +15,9 @@
 //!   c2 oversized 1 20000000                         a body that was too long to keep
 //!   together                                        the commands until the blank line are one turn
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
+//!   shutdown                                        everyone is told that the broker stops
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
+//!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
 //!
 //! A connection opens by itself with its first command, and its channels too, except where a
@@ -26,35 +28,47 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use leveret::broker::{
-    Broker, BrokerOptions, Command, Deliveries, Delivery, Effects, OpenConnection, Output, Publish,
-};
+use leveret::broker::{Broker, BrokerOptions, Command, Effects, OpenConnection, Publish};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
 use leveret::wire::{Field, Method, Properties, ShortString, Table};
 
+use crate::print::print_output;
+
 #[test]
 fn golden_scripts_answer_as_written() {
-    let mut files = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"), &mut files);
-    files.sort();
-    assert!(files.len() > 20, "the scripts are missing");
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut wrong = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
+    for (file, text) in scripts() {
         let actual = run(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         if actual == text {
             continue;
         }
         if update {
+            // What is written down must not be a matter of chance; all later runs compare with it.
+            assert_eq!(run(&text).as_ref(), Ok(&actual), "{} is not repeatable", file.display());
             std::fs::write(&file, actual).unwrap();
         } else {
             wrong.push(format!("{}:\n{}", file.display(), difference(&text, &actual)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// All scripts, by path.
+pub(crate) fn scripts() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"), &mut files);
+    files.sort();
+    assert!(files.len() > 20, "the scripts are missing");
+    files
+        .into_iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(&file).unwrap();
+            (file, text)
+        })
+        .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -102,9 +116,12 @@ fn run(text: &str) -> Result<String, String> {
             if line == "together" {
                 together = true;
             } else if !line.starts_with('#') {
-                stage.command(line).map_err(|error| format!("{line}: {error}"))?;
-                if !together {
-                    stage.end_turn();
+                let (times, command) = repeated(line);
+                for _ in 0..times {
+                    stage.command(command).map_err(|error| format!("{line}: {error}"))?;
+                    if !together {
+                        stage.end_turn();
+                    }
                 }
             }
         }
@@ -116,6 +133,13 @@ fn run(text: &str) -> Result<String, String> {
         }
     }
     Ok(result)
+}
+
+/// How often a line is to be done, and what: `20 times …` or once.
+fn repeated(line: &str) -> (usize, &str) {
+    let counted = line.split_once(" times ");
+    let counted = counted.and_then(|(count, command)| Some((count.parse().ok()?, command)));
+    counted.unwrap_or((1, line))
 }
 
 /// A broker, its disk, and the clients of a script.
@@ -176,6 +200,9 @@ impl Stage {
             "sync" => {
                 self.hold = false;
                 self.sync();
+            }
+            "shutdown" => {
+                self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
             }
             "crash" => {
                 self.broker = None;
@@ -339,58 +366,4 @@ fn parse_body(text: &str) -> Result<Vec<u8>, String> {
         Some(count) => Ok(vec![b'*'; count.parse().map_err(|_| "no count")?]),
         None => Ok(text.trim_matches('"').as_bytes().to_vec()),
     }
-}
-
-fn print_output(out: &mut String, id: ConnectionId, output: &Output) {
-    match output {
-        Output::Method(channel, method) => writeln!(out, "{id}.{channel} < {method}"),
-        Output::Return { channel, message } => {
-            writeln!(out, "{id}.{channel} < basic.return 312{}", content(message))
-        }
-        Output::GetOk { channel, delivery_tag, message_count, delivery } => writeln!(
-            out,
-            "{id}.{channel} < basic.get-ok delivery_tag={delivery_tag}{} \
-             message_count={message_count}{}",
-            redelivered(delivery),
-            content(&delivery.message)
-        ),
-        Output::Deliver(Deliveries { channel, consumer_tag, first_tag, messages }) => {
-            for (tag, delivery) in (first_tag.0..).zip(messages) {
-                writeln!(
-                    out,
-                    "{id}.{channel} < basic.deliver consumer_tag=\"{consumer_tag}\" \
-                     delivery_tag={tag}{}{}",
-                    redelivered(delivery),
-                    content(&delivery.message)
-                )
-                .unwrap();
-            }
-            Ok(())
-        }
-    }
-    .unwrap();
-}
-
-fn redelivered(delivery: &Delivery) -> &'static str {
-    if delivery.redelivered { " redelivered=true" } else { "" }
-}
-
-fn content(message: &Message) -> String {
-    let mut text = format!(
-        " exchange=\"{}\" routing_key=\"{}\"",
-        message.exchange(),
-        String::from_utf8_lossy(message.routing_key())
-    );
-    let properties = Properties::decode(message.properties()).expect("properties");
-    let properties = properties.to_string();
-    if !properties.is_empty() {
-        write!(text, " properties={{{properties}}}").unwrap();
-    }
-    let body = message.body();
-    if body.len() > 40 {
-        write!(text, " body=*{}", body.len()).unwrap();
-    } else {
-        write!(text, " body=\"{}\"", String::from_utf8_lossy(body)).unwrap();
-    }
-    text
 }
