@@ -131,6 +131,12 @@ impl Channel {
             && (self.channel_prefetch == 0 || self.in_flight < u32::from(self.channel_prefetch))
     }
 
+    /// Whether it has a consumer with this tag.
+    pub(super) fn has_consumer(&self, tag: &str) -> bool {
+        self.consumers.contains_key(tag)
+            || self.reply_consumer.as_ref().is_some_and(|consumer| *consumer.tag == *tag)
+    }
+
     /// The tag of a delivery that is being sent.
     pub(super) fn take_tag(&mut self) -> DeliveryTag {
         let tag = self.next_tag;

@@ -70,6 +70,11 @@ pub(super) fn not_allowed(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::NotAllowed, text)
 }
 
+/// 530 NOT_ALLOWED for a consumer tag that the channel has already.
+pub(super) fn tag_in_use(tag: &str) -> Exception {
+    not_allowed(format!("attempt to reuse consumer tag '{tag}'"))
+}
+
 /// 540 NOT_IMPLEMENTED.
 pub(super) fn not_implemented(text: impl Into<String>) -> Exception {
     Exception::new(ReplyCode::NotImplemented, text)

@@ -119,7 +119,8 @@ impl Broker {
         queue.consumers.retain(|other| *other != key);
         queue.line.retain(|other| *other != key);
         queue.exclusively_consumed = false;
-        if queue.consumers.is_empty() && queue.declared.auto_delete {
+        let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
+        if queue.consumers.is_empty() && ends {
             self.delete_queue(consumer.queue, effects);
         }
     }
@@ -160,6 +161,8 @@ impl Broker {
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
         );
+        // A stop is to keep what a crash would keep: durable auto-delete queues too.
+        self.stopping = true;
         let places: Vec<_> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             if self.connections[place].closing {

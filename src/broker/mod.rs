@@ -124,6 +124,8 @@ pub struct Broker {
     places: Vec<Place>,
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
+    /// The broker is being shut down.
+    stopping: bool,
     checkpointing: bool,
     /// A checkpoint is due although the journal is short.
     checkpoint_due: bool,

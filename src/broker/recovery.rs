@@ -101,6 +101,7 @@ impl Broker {
             scratch: Scratch::default(),
             places: Vec::new(),
             recovering: false,
+            stopping: false,
             checkpointing: false,
             checkpoint_due: false,
             failure: None,

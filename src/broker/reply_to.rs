@@ -14,8 +14,9 @@ use crate::wire::{Properties, PropertiesView, ShortBytes, ShortString, basic};
 
 use super::Broker;
 use super::call::Call;
+use super::channel::Parked;
 use super::effect::{Deliveries, Delivery, Output};
-use super::exception::{Exception, precondition_failed};
+use super::exception::{Exception, precondition_failed, tag_in_use};
 use super::lifecycle::tag_or_new;
 use super::sender_selected::with_properties;
 
@@ -46,11 +47,15 @@ pub(super) fn consume(
     call: &mut Call<'_>,
     method: basic::Consume,
 ) -> Result<(), Exception> {
-    if broker.channels[call.channel].reply_consumer.is_some() {
-        return Err(precondition_failed("reply consumer already set"));
+    let channel = &broker.channels[call.channel];
+    if channel.has_consumer(&method.consumer_tag) {
+        return Err(tag_in_use(&method.consumer_tag));
     }
     if !method.no_ack {
         return Err(precondition_failed("reply consumer cannot acknowledge"));
+    }
+    if channel.reply_consumer.is_some() {
+        return Err(precondition_failed("reply consumer already set"));
     }
     let tag = tag_or_new(broker, method.consumer_tag);
     let address = ShortString::clipped(&broker.names.make(PREFIX));
@@ -120,7 +125,14 @@ impl Broker {
         let (to, number): (_, ChannelNumber) = (channel.connection_id, channel.number);
         let messages = vec![Delivery { redelivered: false, message: message.clone() }];
         let run = Deliveries { channel: number, consumer_tag, first_tag, messages };
-        self.turn.deliveries.send(to, Output::Deliver(run));
+        let output = Output::Deliver(run);
+        if channel.parked.is_empty() {
+            self.turn.deliveries.send(to, output);
+        } else {
+            // consume-ok, or what stands before it, waits for the disk: the answer comes behind.
+            channel.parked.push_back(Parked { point: None, output });
+            self.turn.parking.push(place);
+        }
         true
     }
 }

@@ -11,7 +11,7 @@ use super::super::channel::{Delivered, Mode};
 use super::super::consumer::Consumer;
 use super::super::effect::{Delivery, Output};
 use super::super::exception::{
-    Exception, access_refused, not_allowed, not_implemented, precondition_failed,
+    Exception, access_refused, not_allowed, not_implemented, precondition_failed, tag_in_use,
 };
 use super::super::lifecycle::tag_or_new;
 use super::super::reply_to::{self, PSEUDO_QUEUE};
@@ -79,6 +79,9 @@ fn consume(
     if *method.queue == *PSEUDO_QUEUE {
         return reply_to::consume(broker, call, method);
     }
+    if broker.channels[call.channel].has_consumer(&method.consumer_tag) {
+        return Err(tag_in_use(&method.consumer_tag));
+    }
     let queue = usable(broker, call, &method.queue)?;
     let vhost = &broker.vhosts[queue.declared.vhost].name;
     ConsumerArguments::parse(&method.arguments).map_err(|error| {
@@ -89,12 +92,6 @@ fn consume(
     let in_use = format!("queue '{}' in vhost '{vhost}' in exclusive use", queue.name());
     let id = queue.id;
     let channel = &broker.channels[call.channel];
-    if channel.consumers.contains_key(&method.consumer_tag) {
-        return Err(not_allowed(format!(
-            "attempt to reuse consumer tag '{}'",
-            method.consumer_tag
-        )));
-    }
     if channel.consumers.len() >= CONSUMERS_MAX {
         return Err(not_allowed(format!(
             "reached maximum ({CONSUMERS_MAX}) of consumers per channel"

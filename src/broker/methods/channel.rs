@@ -82,16 +82,13 @@ pub(in super::super) fn while_closing(broker: &mut Broker, call: &mut Call<'_>, 
     if state == ChannelState::Finishing {
         return;
     }
-    let answer = match method {
-        Method::Channel(channel::Method::Close(_)) => Some(channel::CloseOk::default().into()),
-        Method::Channel(channel::Method::CloseOk(_)) => None,
-        _ => return,
-    };
-    let to = broker.channels[call.channel].connection_id;
-    if let Some(answer) = answer {
+    match method {
         // The closes have crossed: the client's is answered, its close-ok is still to come.
-        call.effects.send(to, Output::Method(number, answer));
-        return;
+        Method::Channel(channel::Method::Close(_)) => {
+            return broker.reply(call, channel::CloseOk::default());
+        }
+        Method::Channel(channel::Method::CloseOk(_)) => {}
+        _ => return,
     }
     broker.connections[call.connection].channels.remove(&number);
     broker.release_channel(call.channel, call.effects);

@@ -84,6 +84,11 @@ fn declare(
     let name = if is_reply_to(&method.queue) {
         return probe_reply_address(broker, call, method);
     } else if method.passive {
+        if method.queue.is_empty() {
+            // Here an empty name is a name, as in RabbitMQ.
+            let vhost = broker.connections[call.connection].vhost;
+            return Err(no_queue("", &broker.vhosts[vhost].name));
+        }
         usable(broker, call, &method.queue)?.name().clone()
     } else {
         declare_active(broker, call, method)?
@@ -149,7 +154,7 @@ fn declare_active(
     let declared = Declaration {
         name: name.clone(),
         vhost,
-        durable: method.durable,
+        durable: persists(method),
         exclusive,
         auto_delete: method.auto_delete,
         arguments,
@@ -171,6 +176,11 @@ fn new_name(broker: &mut Broker, vhost: usize) -> ShortString {
     }
 }
 
+/// Whether a queue is durable: an exclusive one ends with its connection, whatever it asks for.
+fn persists(method: &queue::Declare) -> bool {
+    method.durable && !method.exclusive
+}
+
 /// Whether a queue may be declared again like this: it must be what it is.
 fn assert_equivalent(
     current: &Queue,
@@ -178,7 +188,7 @@ fn assert_equivalent(
     subject: &str,
 ) -> Result<(), Exception> {
     let current = &current.declared;
-    let difference = Difference::of_property("durable", &current.durable, &method.durable)
+    let difference = Difference::of_property("durable", &current.durable, &persists(method))
         .or_else(|| {
             Difference::of_property("auto_delete", &current.auto_delete, &method.auto_delete)
         })
