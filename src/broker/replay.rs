@@ -62,8 +62,9 @@ impl Broker {
         // A queue that is younger than the snapshot has an empty log: what it had is in the journal.
         let state = replay.log.take().unwrap_or_default();
         let outstanding = replay.outstanding.values().map(|record| record.location);
-        queue.restore_log(self.store.restore_log(id, &state, outstanding)?);
         queue.set_next_ordinal(replay.next_ordinal);
+        let log = self.store.restore_log(id, &state, outstanding)?;
+        queue.restore_log(log, replay.snapshot_next);
         restore_outstanding(queue, &replay, &mut self.budget);
         take_again(queue, &replay, &mut self.budget)?;
         for (ordinal, found) in std::mem::take(&mut replay.found) {

@@ -27,6 +27,7 @@ pub(super) fn connections_max() -> usize {
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(MAPS_DEFAULT);
-    let by_files = files.saturating_sub(OTHER_DESCRIPTORS) / CONNECTION_DESCRIPTORS;
+    let others = OTHER_DESCRIPTORS.min(files / 4); // a small limit leaves most to connections
+    let by_files = files.saturating_sub(others) / CONNECTION_DESCRIPTORS;
     usize::try_from(by_files.min(maps / CONNECTION_MAPS).max(1)).unwrap_or(usize::MAX)
 }

@@ -1,7 +1,8 @@
 //! Length limits: `x-max-length`, `x-max-length-bytes`, and what `x-overflow` does beyond them.
 //!
-//! They count ready messages only, octets those of bodies. (After a restart, messages that wait in
-//! the log count with all their octets: what a body is, only reading would tell.)
+//! They count ready messages only, octets those of bodies. After a restart, the octets of messages
+//! that waited in the log are not counted: only reading would tell them, and a limit that is kept
+//! late is better than messages thrown away that were within it.
 //!
 //! Left out: dead-lettering of what is dropped, priorities.
 

@@ -74,8 +74,10 @@ pub(super) struct Queue {
     log: QueueLog,
     resident_count: usize,
     resident_bytes: u64,
-    /// Octets of the bodies of ready messages.
+    /// Octets of the bodies of ready messages, but for those before `counted_from`.
     ready_body_bytes: u64,
+    /// The first ordinal after a restart: what was in the log before is not counted.
+    counted_from: Ordinal,
 }
 
 impl Queue {
@@ -96,6 +98,7 @@ impl Queue {
             resident_count: 0,
             resident_bytes: 0,
             ready_body_bytes: 0,
+            counted_from: Ordinal(0),
         }
     }
 

@@ -132,7 +132,7 @@ impl Queue {
             deliveries: 0,
             journaled: self.declared.persists() && stored.message.persistent(),
             published: stored.published,
-            body_length: stored.message.body_length(),
+            body_length: self.counted_length(stored.ordinal, &stored.message),
         };
         Ok(Some((item, stored.message)))
     }
@@ -202,9 +202,10 @@ impl Queue {
         self.log.sync_files()
     }
 
-    /// Gives the queue the log that an earlier process left: recovery.
-    pub(crate) fn restore_log(&mut self, log: QueueLog) {
-        self.ready_body_bytes = log.ready_bytes();
+    /// Gives the queue the log that an earlier process left, with ordinals below `counted_from`:
+    /// recovery.
+    pub(crate) fn restore_log(&mut self, log: QueueLog, counted_from: Ordinal) {
+        self.counted_from = counted_from;
         self.log = log;
     }
 
@@ -231,6 +232,11 @@ impl Queue {
             Held::Resident(message) => Ok(Some(message.clone())),
             Held::Logged(location) => Ok(self.log.read(*location)?.map(|stored| stored.message)),
         }
+    }
+
+    /// What a message from the log counts against a limit on octets.
+    fn counted_length(&self, ordinal: Ordinal, message: &Message) -> u32 {
+        if ordinal < self.counted_from { 0 } else { message.body_length() }
     }
 
     fn charge(&mut self, message: &Message, budget: &mut Budget) {
