@@ -27,6 +27,7 @@ use crate::wire::ShortString;
 
 use super::arguments::QueueArguments;
 use super::consumer::ConsumerKey;
+use super::fsync::FsyncPolicy;
 
 /// What a queue was declared as.
 #[derive(Clone, Debug)]
@@ -105,6 +106,11 @@ impl Queue {
     /// Its name.
     pub(super) fn name(&self) -> &ShortString {
         &self.declared.name
+    }
+
+    /// What a confirm of a message in it means, where the broker's policy is `default`.
+    pub(super) fn fsync(&self, default: FsyncPolicy) -> FsyncPolicy {
+        self.declared.arguments.fsync.unwrap_or(default)
     }
 
     /// Whether a connection may use it.
