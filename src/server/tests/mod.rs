@@ -1,5 +1,8 @@
 //! The whole broker in this process, over real sockets.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -8,7 +11,6 @@ use log::LevelFilter;
 use tempfile::TempDir;
 
 use super::*;
-use crate::broker::FsyncPolicy;
 use crate::client::{Client, ClientError};
 use crate::ids::ChannelNumber;
 use crate::wire::{Method, PROTOCOL_HEADER, Properties, ShortBytes, ShortString, basic, queue};
@@ -19,8 +21,8 @@ fn config(directory: &TempDir) -> Config {
     Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
-        fsync: FsyncPolicy::Always,
         log: LevelFilter::Off,
+        ..Config::default()
     }
 }
 
