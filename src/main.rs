@@ -1,11 +1,13 @@
 //! The command line: `leveret [serve] [flags]`.
 
+use std::env;
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use leveret::config::Config;
+use leveret::config::{Config, ConfigError, FileError};
 use leveret::server;
 
 /// An AMQP 0-9-1 message broker that any RabbitMQ client can use unchanged.
@@ -35,18 +37,33 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return answer(&error),
     };
-    let config = match line.command {
-        Some(Command::Serve(serve)) => serve.config,
-        None => line.config,
+    let words = match line.command {
+        Some(Command::Serve(_)) => 2,
+        None => 1,
     };
-    env_logger::Builder::new().filter_level(config.log).format_target(false).init();
-    match server::run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("leveret: {error}");
-            ExitCode::FAILURE
-        }
+    let flags: Vec<_> = env::args_os().skip(words).collect();
+    match Config::read(&flags) {
+        Ok((config, unknown)) => serve(&config, &unknown),
+        Err(ConfigError::Line(error)) => answer(&error),
+        Err(error) => fail(&error),
     }
+}
+
+fn serve(config: &Config, unknown: &[FileError]) -> ExitCode {
+    env_logger::Builder::new().filter_level(config.log).format_target(false).init();
+    for key in unknown {
+        log::warn!("{key}");
+    }
+    match server::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says in one line why it ends.
+fn fail(error: &dyn Error) -> ExitCode {
+    eprintln!("leveret: {error}");
+    ExitCode::FAILURE
 }
 
 /// Prints the help that was asked for, or one line about what is wrong with the command line.

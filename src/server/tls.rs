@@ -54,6 +54,12 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is an address for TLS and nothing to show there.
+    #[error("TLS needs a certificate and its key: --tls-certificate FILE --tls-key FILE")]
+    Missing,
+    /// Certificates of clients are required and cannot be checked.
+    #[error("--tls-client-required needs --tls-client-roots FILE")]
+    NoRoots,
     /// The files do not fit together, such as a key of another certificate.
     #[error("cannot use the certificate for TLS: {0}")]
     Settings(#[from] rustls::Error),
@@ -97,6 +103,7 @@ fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let key = key.map_err(|error| unusable(&files.key, &error))?;
     let builder = ServerConfig::builder();
     let builder = match &files.client_roots {
+        None if files.client_required => return Err(TlsError::NoRoots),
         None => builder.with_no_client_auth(),
         Some(path) => {
             let mut roots = RootCertStore::empty();

@@ -31,7 +31,7 @@ impl Secure {
     #[cfg(feature = "tls")]
     pub(super) fn tls(config: &Config) -> Result<Option<Self>, TlsError> {
         let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
-            return Ok(None);
+            return if config.tls_listen.is_empty() { Ok(None) } else { Err(TlsError::Missing) };
         };
         let files = TlsFiles {
             certificate: certificate.clone(),
