@@ -255,7 +255,7 @@ impl Broker {
                 Ok(Some((item, _))) => self.forget(id, &item),
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    self.store_failed(Some(id), error);
                     return;
                 }
             }

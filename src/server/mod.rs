@@ -9,6 +9,7 @@
 //! A thread of the rim that cannot go on ends the process with one line on standard error: there
 //! is never a listener without a router.
 
+mod address;
 mod bell;
 mod clock;
 mod inbox;
@@ -21,6 +22,7 @@ mod socket;
 mod syncer;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -45,8 +47,10 @@ use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 use bell::Bell;
 use clock::Clock;
 use inbox::{Input, inbox};
+use limits::Limits;
 use rim::{Rim, Seats};
 use router::Router;
+use watchdog::Watch;
 
 /// How long clients have to answer connection.close when the broker stops.
 const STOPPING_MAX: Duration = Duration::from_secs(3);
@@ -114,16 +118,32 @@ impl Server {
     /// When the directory, the store or an address cannot be had.
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let clock = Clock::new();
-        // Restored first: clients that can connect can work.
-        let broker = open_broker(config, clock)?;
-        let listeners: Vec<_> =
-            config.listen.iter().map(|address| bind(address)).collect::<Result<_, _>>()?;
+        let limits = limits::raise();
+        let bound: Vec<_> = config
+            .listen
+            .iter()
+            .map(|address| Ok((address, address::bind(address).map_err(not_listening(address))?)))
+            .collect::<Result<_, ServerError>>()?;
+        // Restored before anybody can connect: clients that can connect can work.
+        let memory = watchdog::memory_total();
+        let broker = open_broker(config, clock, &limits, memory)?;
+        let listeners: Vec<_> = bound
+            .into_iter()
+            .map(|(address, bound)| bound.listen().map_err(not_listening(address)))
+            .collect::<Result<_, _>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
         let router = start_router(broker, clock, &sender, receiver)?;
         let options = ConnectionOptions::default();
-        let seats = Seats::new(limits::connections_max());
+        let seats = Seats::new(limits.connections_max);
         let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats));
+        let watch = Watch {
+            directory: config.data_dir.clone(),
+            disk_limit: config.disk_free_limit,
+            memory_limit: config.memory_limit(memory),
+        };
+        let watched = Arc::clone(&rim);
+        spawn("watchdog", move || watchdog::run(&watch, &watched))?;
         let listeners = listeners
             .into_iter()
             .map(|listener| {
@@ -164,21 +184,26 @@ impl Server {
     }
 }
 
-fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
+fn open_broker(
+    config: &Config,
+    clock: Clock,
+    limits: &Limits,
+    memory: u64,
+) -> Result<Broker, ServerError> {
     let disk = RealDisk::new(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let (store, recovery) = Store::open(Arc::new(disk), StoreOptions::default())?;
+    let store = StoreOptions { open_files_max: limits.files_max, ..StoreOptions::default() };
+    let (store, recovery) = Store::open(Arc::new(disk), store)?;
     let now = clock.now();
-    let options = BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
+    let mut options =
+        BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
+    // On a small machine messages go to disk before they are the reason for an alarm.
+    options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
     Ok(Broker::open(store, recovery, options)?)
 }
 
-fn bind(address: &str) -> Result<TcpListener, ServerError> {
-    let listener = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    listener.map_err(|error| ServerError::Listen { address: address.to_owned(), error })
+fn not_listening(address: &str) -> impl FnOnce(io::Error) -> ServerError {
+    move |error| ServerError::Listen { address: address.to_owned(), error }
 }
 
 fn start_router(

@@ -25,6 +25,8 @@ const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes_max: 16 << 10,
     journal_bytes_max: 8 << 10,
     journal_bytes_prepared: 4096,
+    journal_bytes_spare: 4096,
+    open_files_max: 64,
 };
 
 type Opened = (Store, Recovery);
