@@ -315,7 +315,6 @@ impl Broker {
         self.checkpointing = false;
         self.checkpoint_due = true;
         self.store.checkpoint_failed();
-        #[expect(clippy::iter_over_hash_type, reason = "nothing of it shows")]
         for queue in self.queues.values_mut().filter(|queue| queue.declared.persists()) {
             queue.sync_again();
         }

@@ -67,7 +67,6 @@ impl Broker {
 
     fn close_in_order(&mut self) -> Result<(), StoreError> {
         self.store.journal().write()?;
-        #[expect(clippy::iter_over_hash_type, reason = "nothing of it shows")]
         for queue in self.queues.values_mut() {
             queue.flush(&mut self.budget)?;
         }
