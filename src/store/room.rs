@@ -59,10 +59,7 @@ impl Room {
         let reserved = self.allocate(wanted.next_multiple_of(self.step_bytes));
         self.low = reserved.as_ref().is_err_and(StoreError::is_full);
         match reserved {
-            Err(error) if error.is_full() && end <= self.reserved => {
-                log::warn!("{error}: using what was kept to spare");
-                Ok(())
-            }
+            Err(error) if error.is_full() && end <= self.reserved => Ok(()),
             Err(error) if error.is_full() => self.allocate(end),
             other => other,
         }

@@ -13,6 +13,7 @@ use crate::message::Message;
 mod checkpoints;
 mod crashes;
 mod damage;
+mod full;
 mod journals;
 mod logs;
 mod real;
