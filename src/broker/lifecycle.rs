@@ -87,6 +87,7 @@ impl Broker {
         // Deliveries first: a queue that ends with its last consumer takes them along.
         let transaction = std::mem::take(&mut self.channels[place].mode);
         if let Mode::Transaction(transaction) = transaction {
+            self.transactions_bytes -= transaction.publish_bytes;
             for (_, delivered, _) in transaction.settlements {
                 self.requeue(place, delivered);
             }

@@ -83,6 +83,8 @@ pub struct BrokerOptions {
     pub message_bytes_max: u64,
     /// Octets of messages that all queues together keep in memory; the rest waits on disk.
     pub resident_bytes_max: u64,
+    /// Octets of messages that wait for tx.commit on all channels together.
+    pub transactions_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
 }
@@ -94,6 +96,7 @@ impl Default for BrokerOptions {
             outbox_bytes_max: 1024 * 1024,
             message_bytes_max: 16 * 1024 * 1024,
             resident_bytes_max: 64 * 1024 * 1024,
+            transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,
         }
     }
@@ -115,6 +118,8 @@ pub struct Broker {
     reply_channels: HashMap<ShortString, usize>,
     consumers: Slab<Consumer>,
     budget: Budget,
+    /// Octets of messages that wait for tx.commit.
+    transactions_bytes: u64,
     durability: Durability,
     alarms: Alarms,
     turn: Turn,

@@ -92,6 +92,7 @@ impl Broker {
             reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
             budget: Budget::new(options.resident_bytes_max),
+            transactions_bytes: 0,
             durability: Durability::default(),
             alarms: Alarms::default(),
             turn: Turn::default(),

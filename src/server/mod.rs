@@ -199,6 +199,7 @@ fn open_broker(
         BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
     // On a small machine messages go to disk before they are the reason for an alarm.
     options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
+    options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
     Ok(Broker::open(store, recovery, options)?)
 }
 

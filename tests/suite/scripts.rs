@@ -180,7 +180,11 @@ impl Stage {
     fn open(&mut self) {
         let (store, recovery) =
             Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
-        let options = BrokerOptions { outbox_bytes_max: 10_000, ..BrokerOptions::default() };
+        let options = BrokerOptions {
+            outbox_bytes_max: 10_000,
+            transactions_bytes_max: 300 << 20,
+            ..BrokerOptions::default()
+        };
         self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
         self.clients.clear();
         self.channels.clear();
