@@ -57,7 +57,7 @@ impl Broker {
                 Ok(Some((item, message))) => self.hand_over(id, key, item, message),
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    self.store_failed(Some(id), error);
                     return;
                 }
             }

@@ -100,7 +100,11 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
-        let written = self.store.journal().write()?;
+        self.write_journal()?;
+        if self.holds_outputs() {
+            return Ok(None);
+        }
+        let written = self.store.journal().point();
         if written > self.durability.written {
             self.durability.written = written;
             // Delivery marks say nothing of how soon: they follow the broker's policy.

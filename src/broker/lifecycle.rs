@@ -41,6 +41,8 @@ impl Broker {
             peer: open.peer,
             channel_max: open.channel_max,
             consumer_cancel_notify: capability(&open.client_properties, "consumer_cancel_notify"),
+            blocked_notify: capability(&open.client_properties, "connection.blocked"),
+            held: Default::default(),
             channels: Default::default(),
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
@@ -52,6 +54,7 @@ impl Broker {
 
     /// Ends what a connection had: channels, then exclusive queues.
     pub(super) fn release_connection(&mut self, place: usize, effects: &mut Effects) {
+        self.unblock(place, effects);
         let channels = std::mem::take(&mut self.connections[place].channels);
         for channel in channels.into_values() {
             self.release_channel(channel, effects);
@@ -64,6 +67,7 @@ impl Broker {
     /// A connection is no more: its last command.
     pub(super) fn forget_connection(&mut self, id: ConnectionId, effects: &mut Effects) {
         let Some(place) = self.connection_places.remove(&id) else { return };
+        self.alarms.forget(place);
         self.release_connection(place, effects);
         let connection = self.connections.remove(place);
         debug!("{id} {} gone", connection.peer);
@@ -83,6 +87,7 @@ impl Broker {
         // Deliveries first: a queue that ends with its last consumer takes them along.
         let transaction = std::mem::take(&mut self.channels[place].mode);
         if let Mode::Transaction(transaction) = transaction {
+            self.transactions_bytes -= transaction.publish_bytes;
             for (_, delivered, _) in transaction.settlements {
                 self.requeue(place, delivered);
             }

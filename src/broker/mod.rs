@@ -12,6 +12,7 @@
 //!
 //! Left out here: permissions, policies, time to live, dead letters, priorities.
 
+mod alarms;
 pub mod arguments;
 mod call;
 mod channel;
@@ -42,6 +43,7 @@ mod transaction;
 mod unacked;
 mod vhost;
 
+pub use alarms::Measures;
 pub use command::{Command, OpenConnection, Publish};
 pub use effect::{Deliveries, Delivery, Effects, Output};
 pub use exception::Exception;
@@ -57,6 +59,7 @@ use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
 use crate::store::{Place, Store, StoreError, SyncRequest};
 use crate::wire::{Method, MethodId, ShortString};
 
+use alarms::Alarms;
 use call::Call;
 use channel::{Channel, ChannelState};
 use connections::Connection;
@@ -81,6 +84,8 @@ pub struct BrokerOptions {
     pub message_bytes_max: u64,
     /// Octets of messages that all queues together keep in memory; the rest waits on disk.
     pub resident_bytes_max: u64,
+    /// Octets of messages that wait for tx.commit on all channels together.
+    pub transactions_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
 }
@@ -92,6 +97,7 @@ impl Default for BrokerOptions {
             outbox_bytes_max: 1024 * 1024,
             message_bytes_max: 16 * 1024 * 1024,
             resident_bytes_max: 64 * 1024 * 1024,
+            transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,
         }
     }
@@ -113,7 +119,10 @@ pub struct Broker {
     reply_channels: HashMap<ShortString, usize>,
     consumers: Slab<Consumer>,
     budget: Budget,
+    /// Octets of messages that wait for tx.commit.
+    transactions_bytes: u64,
     durability: Durability,
+    alarms: Alarms,
     turn: Turn,
     names: Names,
     next_exchange: ExchangeId,
@@ -145,6 +154,13 @@ impl Broker {
         effects: &mut Effects,
     ) {
         let place = self.connection_places.get(&from).copied();
+        let command = match place {
+            Some(place) if self.alarms.up() => match self.hold(place, command, effects) {
+                Some(command) => command,
+                None => return,
+            },
+            _ => command,
+        };
         let open = place.filter(|place| !self.connections[*place].closing);
         match (command, open) {
             (Command::Gone, _) => self.forget_connection(from, effects),
@@ -174,12 +190,14 @@ impl Broker {
     }
 
     /// Ends a turn: delivers, writes, and asks for a sync if something waits for it. An error is
-    /// the disk's and final: nothing more may be promised.
+    /// the disk's and final: nothing more may be promised. A full disk is no error: see
+    /// [`Self::holds_outputs`].
     pub fn end_turn(
         &mut self,
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
+        self.begin_end(now, effects)?;
         let mut touched = std::mem::take(&mut self.turn.touched);
         for id in &touched {
             if let Some(queue) = self.queues.get_mut(id) {
@@ -187,8 +205,9 @@ impl Broker {
             }
             self.deliver(*id);
             self.drop_head(*id);
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.flush()?;
+            if let Err(error) = self.flush_queue(*id) {
+                self.store_failed(Some(*id), error);
+                self.deliver(*id); // what was taken back
             }
         }
         touched.clear();
@@ -198,12 +217,18 @@ impl Broker {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        self.end_durability(now, effects)
+        let request = self.end_durability(now, effects)?;
+        self.finish_end(now);
+        Ok(request)
+    }
+
+    fn flush_queue(&mut self, id: QueueId) -> Result<(), StoreError> {
+        self.queues.get_mut(&id).map_or(Ok(()), |queue| queue.flush(&mut self.budget))
     }
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.durability.deadline()
+        self.durability.deadline().into_iter().chain(self.alarms.deadline()).min()
     }
 
     /// A connection has written so much of its deliveries: there is room for more.

@@ -58,6 +58,14 @@ pub(super) fn publish(
     let accepted = prepare(broker, call, exchange, publish)?;
     if let Mode::Transaction(transaction) = &mut broker.channels[call.channel].mode {
         transaction.publish_bytes += accepted.message.size();
+        broker.transactions_bytes += accepted.message.size();
+        let most = broker.options.transactions_bytes_max;
+        if broker.transactions_bytes > most {
+            return Err(Exception::new(
+                ReplyCode::ResourceError,
+                format!("all transactions together hold at most {most} octets"),
+            ));
+        }
         if transaction.publish_bytes > TRANSACTION_BYTES_MAX {
             return Err(Exception::new(
                 ReplyCode::PreconditionFailed,
@@ -261,7 +269,7 @@ impl Broker {
                 Ok(Some((item, _))) => self.forget(id, &item),
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    self.store_failed(Some(id), error);
                     return;
                 }
             }

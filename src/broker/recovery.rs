@@ -19,6 +19,7 @@ use crate::ids::QueueId;
 use crate::store::{Entry, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
+use super::alarms::Alarms;
 use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
 use super::exchange::{Binding, Destination, ExchangeKind};
@@ -91,7 +92,9 @@ impl Broker {
             reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
             budget: Budget::new(options.resident_bytes_max),
+            transactions_bytes: 0,
             durability: Durability::default(),
+            alarms: Alarms::default(),
             turn: Turn::default(),
             names: Names::new(options.seed),
             next_exchange: Default::default(),

@@ -26,6 +26,8 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("ssl_options.keyfile", "tls-key", Form::Same),
     ("ssl_options.cacertfile", "tls-client-roots", Form::Same),
     ("ssl_options.fail_if_no_peer_cert", "tls-client-required", Form::Switch),
+    ("disk_free_limit.absolute", "disk-free-limit", Form::Same),
+    ("vm_memory_high_watermark.relative", "memory-high-watermark", Form::Same),
     ("log.console.level", "log", Form::Same),
     ("log.level", "log", Form::Same),
 ];

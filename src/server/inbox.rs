@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::broker::Command;
+use crate::broker::{Command, Measures};
 use crate::ids::{ConnectionId, SyncPoint};
+use crate::store::StoreError;
 
 use super::outbox::Outbox;
 
@@ -24,6 +25,10 @@ pub(super) enum Input {
     Synced(SyncPoint),
     /// The checkpoint that was under way is done.
     CheckpointDone,
+    /// There was no room for it.
+    CheckpointFailed(StoreError),
+    /// The watchdog has found something low, or no longer.
+    Measured(Measures),
     /// The broker is to stop: close all connections.
     Stop,
     /// They are closed, or have had their time: close the store.
@@ -36,7 +41,7 @@ impl Input {
         match self {
             Self::Batch(_, commands) => commands.len(),
             Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
-            Self::Stop | Self::Finish => 1,
+            Self::CheckpointFailed(_) | Self::Measured(_) | Self::Stop | Self::Finish => 1,
         }
     }
 }

@@ -15,6 +15,9 @@
 //!   c2 oversized 1 20000000                         a body that was too long to keep
 //!   together                                        the commands until the blank line are one turn
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
+//!   full / room                                     the disk is full; it no longer is
+//!   alarm 12 50 7 0                                 MB: free disk, its limit, memory, its limit
+//!   at 1500                                         so many milliseconds later
 //!   shutdown                                        everyone is told that the broker stops
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
@@ -28,7 +31,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use leveret::broker::{Broker, BrokerOptions, Command, Effects, OpenConnection, Publish};
+use leveret::broker::{Broker, BrokerOptions, Command, Effects, Measures, OpenConnection, Publish};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
@@ -177,15 +180,26 @@ impl Stage {
     fn open(&mut self) {
         let (store, recovery) =
             Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
-        let options = BrokerOptions { outbox_bytes_max: 10_000, ..BrokerOptions::default() };
+        let options = BrokerOptions {
+            outbox_bytes_max: 10_000,
+            transactions_bytes_max: 300 << 20,
+            ..BrokerOptions::default()
+        };
         self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
         self.clients.clear();
         self.channels.clear();
         self.pending = None;
+        self.effects = Effects::default();
     }
 
     fn command(&mut self, line: &str) -> Result<(), String> {
         match line.split_once(' ') {
+            Some(("alarm", figures)) => self.alarm(figures),
+            Some(("at", milliseconds)) => {
+                let later = milliseconds.parse::<u64>().map_err(|error| error.to_string())?;
+                self.now = Timestamp(self.now.0 + later);
+                Ok(())
+            }
             None => self.verb(line),
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
@@ -201,6 +215,8 @@ impl Stage {
                 self.hold = false;
                 self.sync();
             }
+            "full" => self.disk.fill(true),
+            "room" => self.disk.fill(false),
             "shutdown" => {
                 self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
             }
@@ -215,6 +231,19 @@ impl Stage {
             }
             other => return Err(format!("what is '{other}'?")),
         }
+        Ok(())
+    }
+
+    /// What the watchdog has measured, in MB.
+    fn alarm(&mut self, figures: &str) -> Result<(), String> {
+        let figures: Vec<u64> = figures.split(' ').map_while(|word| word.parse().ok()).collect();
+        let [disk_free, disk_limit, memory_used, memory_limit] =
+            *figures.iter().map(|number| number * 1_000_000).collect::<Vec<_>>()
+        else {
+            return Err("four numbers".to_owned());
+        };
+        let measures = Measures { disk_free, disk_limit, memory_used, memory_limit };
+        self.broker.as_mut().ok_or("no broker")?.measured(&measures);
         Ok(())
     }
 
@@ -319,6 +348,12 @@ impl Stage {
     }
 
     fn print(&mut self) {
+        for (id, output) in self.effects.take_urgent() {
+            print_output(&mut self.outputs, id, &output);
+        }
+        if self.broker.as_ref().is_some_and(Broker::holds_outputs) {
+            return;
+        }
         for (id, outputs) in self.effects.take() {
             for output in outputs {
                 print_output(&mut self.outputs, id, &output);

@@ -142,7 +142,9 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
             return Ok(());
         }
         Err(error) => {
-            broker.failure.get_or_insert(error);
+            // If that is for now: nothing can be had now.
+            broker.store_failed(Some(id), error);
+            broker.reply(call, basic::GetEmpty::default());
             return Ok(());
         }
     };

@@ -16,6 +16,7 @@
 
 mod limits;
 mod ready;
+mod spill;
 
 pub(super) use ready::{Budget, Held, Item};
 
@@ -73,6 +74,8 @@ pub(super) struct Queue {
     resident: VecDeque<Item>,
     returned: BTreeMap<Ordinal, Item>,
     log: QueueLog,
+    /// What was appended to the log and may not be written yet.
+    pending: Vec<Item>,
     resident_count: usize,
     resident_bytes: u64,
     /// Octets of the bodies of ready messages, but for those before `counted_from`.
@@ -96,6 +99,7 @@ impl Queue {
             resident: VecDeque::new(),
             returned: BTreeMap::new(),
             log,
+            pending: Vec::new(),
             resident_count: 0,
             resident_bytes: 0,
             ready_body_bytes: 0,

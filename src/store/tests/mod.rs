@@ -13,6 +13,7 @@ use crate::message::Message;
 mod checkpoints;
 mod crashes;
 mod damage;
+mod full;
 mod journals;
 mod logs;
 mod real;
@@ -25,6 +26,8 @@ const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes_max: 16 << 10,
     journal_bytes_max: 8 << 10,
     journal_bytes_prepared: 4096,
+    journal_bytes_spare: 4096,
+    open_files_max: 64,
 };
 
 type Opened = (Store, Recovery);
