@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::ids::{ChannelNumber, ConnectionId, DeliveryTag, QueueId, SyncPoint};
+use crate::ids::{ChannelNumber, ConnectionId, DeliveryTag, QueueId, SyncPoint, Timestamp};
 use crate::wire::ShortString;
 
 use super::confirms::Confirms;
 use super::consumer::ConsumerKey;
+use super::consumer_timeout::Late;
 use super::effect::Output;
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
@@ -20,6 +21,8 @@ pub(super) struct Delivered {
     pub queue: QueueId,
     /// The message in that queue.
     pub item: Item,
+    /// When it is late (`x-consumer-timeout`).
+    pub deadline: Option<Timestamp>,
     /// The consumer that got it, with its number; `None` after basic.get.
     pub consumer: Option<(ConsumerKey, u64)>,
 }
@@ -80,6 +83,8 @@ pub(super) struct Channel {
     pub consumers: BTreeMap<ShortString, ConsumerKey>,
     /// Deliveries that wait for an acknowledgement.
     pub unacked: Unacked<Delivered>,
+    /// Deliveries that went back to their queues because they were late.
+    pub late: Late,
     /// The tag of the next delivery.
     pub next_tag: DeliveryTag,
     /// The prefetch of consumers that come from now on (basic.qos global=false); 0 is no limit.
@@ -112,6 +117,7 @@ impl Channel {
             reply_consumer: None,
             consumers: BTreeMap::new(),
             unacked: Unacked::default(),
+            late: Late::default(),
             next_tag: DeliveryTag(1),
             consumer_prefetch: 0,
             channel_prefetch: 0,
@@ -135,6 +141,11 @@ impl Channel {
     pub(super) fn has_consumer(&self, tag: &str) -> bool {
         self.consumers.contains_key(tag)
             || self.reply_consumer.as_ref().is_some_and(|consumer| *consumer.tag == *tag)
+    }
+
+    /// Whether a delivery with this tag can be settled.
+    pub(super) fn holds(&self, tag: DeliveryTag) -> bool {
+        self.unacked.contains(tag) || self.late.contains(tag)
     }
 
     /// The tag of a delivery that is being sent.

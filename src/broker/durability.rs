@@ -24,6 +24,8 @@ use super::fsync::FsyncPolicy;
 /// What a turn has gathered until it ends.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
+    /// The time of the command that is being handled.
+    pub now: Timestamp,
     /// Queues that got a message or a chance to deliver one.
     pub touched: Vec<crate::ids::QueueId>,
     /// Deliveries, to be sent behind the replies of the turn.

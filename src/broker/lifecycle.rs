@@ -101,12 +101,11 @@ impl Broker {
         self.next_consumer += 1;
         consumer.number = self.next_consumer;
         let (queue, channel, tag) = (consumer.queue, consumer.channel, consumer.tag.clone());
-        let exclusive = consumer.exclusive;
+        let (rank, exclusive) = (consumer.rank(), consumer.exclusive);
         let key = ConsumerKey(self.consumers.insert(consumer));
         self.channels[channel].consumers.insert(tag, key);
         if let Some(queue) = self.queues.get_mut(&queue) {
-            queue.consumers.push(key);
-            queue.exclusively_consumed = exclusive;
+            queue.consumers.add(rank, key, exclusive);
         }
         self.rouse(key);
     }
@@ -116,12 +115,12 @@ impl Broker {
     pub(super) fn remove_consumer(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
         let Some(queue) = self.queues.get_mut(&consumer.queue) else { return };
-        queue.consumers.retain(|other| *other != key);
-        queue.line.retain(|other| *other != key);
-        queue.exclusively_consumed = false;
+        let next = queue.consumers.remove(consumer.rank(), consumer.in_line);
         let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
         if queue.consumers.is_empty() && ends {
             self.delete_queue(consumer.queue, effects);
+        } else if let Some(next) = next {
+            self.rouse(next);
         }
     }
 
@@ -129,8 +128,7 @@ impl Broker {
     /// ready.
     pub(super) fn delete_queue(&mut self, id: QueueId, effects: &mut Effects) -> u64 {
         let Some(queue) = self.queues.get_mut(&id) else { return 0 };
-        let consumers = std::mem::take(&mut queue.consumers);
-        queue.line.clear();
+        let consumers = queue.consumers.take();
         let owner = queue.declared.exclusive;
         self.flush_deliveries(effects);
         for key in consumers {

@@ -19,6 +19,8 @@ mod command;
 mod confirms;
 mod connections;
 mod consumer;
+mod consumer_timeout;
+mod consumers;
 mod delivery;
 mod durability;
 mod effect;
@@ -61,6 +63,7 @@ use call::Call;
 use channel::{Channel, ChannelState};
 use connections::Connection;
 use consumer::Consumer;
+use consumer_timeout::Deadlines;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
@@ -111,6 +114,8 @@ pub struct Broker {
     /// The channels that wait for direct replies, by address.
     reply_channels: HashMap<ShortString, usize>,
     consumers: Slab<Consumer>,
+    /// Deliveries that are late when their time comes.
+    deadlines: Deadlines,
     budget: Budget,
     durability: Durability,
     turn: Turn,
@@ -143,6 +148,7 @@ impl Broker {
         command: Command,
         effects: &mut Effects,
     ) {
+        self.turn.now = now;
         let place = self.connection_places.get(&from).copied();
         let open = place.filter(|place| !self.connections[*place].closing);
         match (command, open) {
@@ -179,6 +185,8 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
+        self.turn.now = now;
+        self.requeue_late(now);
         let mut touched = std::mem::take(&mut self.turn.touched);
         for id in &touched {
             if let Some(queue) = self.queues.get_mut(id) {
@@ -202,7 +210,7 @@ impl Broker {
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.durability.deadline()
+        [self.durability.deadline(), self.deadlines.first()].into_iter().flatten().min()
     }
 
     /// A connection has written so much of its deliveries: there is room for more.

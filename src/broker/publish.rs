@@ -220,7 +220,7 @@ impl Broker {
     fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
         let Some(queue) = self.queues.get(&id) else { return true };
         if queue.refuses(message) || !queue.has_room(message, &self.budget) {
-            if !queue.line.is_empty() {
+            if queue.consumers.first().is_some() {
                 self.deliver(id);
             }
             return !self.queues.get(&id).is_some_and(|queue| queue.refuses(message));

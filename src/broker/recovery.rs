@@ -90,6 +90,7 @@ impl Broker {
             channels: slab::Slab::new(),
             reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
+            deadlines: Default::default(),
             budget: Budget::new(options.resident_bytes_max),
             durability: Durability::default(),
             turn: Turn::default(),

@@ -17,6 +17,7 @@
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
 //!   shutdown                                        everyone is told that the broker stops
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
+//!   at 1500ms                                       the clock stands so long after the script's begin
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
 //!
@@ -142,6 +143,9 @@ fn repeated(line: &str) -> (usize, &str) {
     counted.unwrap_or((1, line))
 }
 
+/// When a script begins.
+const BEGIN: Timestamp = Timestamp(1_000_000);
+
 /// A broker, its disk, and the clients of a script.
 struct Stage {
     disk: Arc<MemoryDisk>,
@@ -167,7 +171,7 @@ impl Stage {
             capabilities: Vec::new(),
             hold: false,
             pending: None,
-            now: Timestamp(1_000_000),
+            now: BEGIN,
             outputs: String::new(),
         };
         stage.open();
@@ -187,6 +191,7 @@ impl Stage {
     fn command(&mut self, line: &str) -> Result<(), String> {
         match line.split_once(' ') {
             None => self.verb(line),
+            Some(("at", time)) => self.at(time),
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
                 None => self.client(parse_connection(who)?, rest),
@@ -215,6 +220,13 @@ impl Stage {
             }
             other => return Err(format!("what is '{other}'?")),
         }
+        Ok(())
+    }
+
+    /// Moves the clock.
+    fn at(&mut self, time: &str) -> Result<(), String> {
+        let time = time.strip_suffix("ms").and_then(|number| number.parse::<u64>().ok());
+        self.now = Timestamp(BEGIN.0 + time.ok_or("at so many ms")?);
         Ok(())
     }
 

@@ -90,6 +90,8 @@ pub struct QueueArguments {
     pub max_priority: Option<u8>,
     /// `x-single-active-consumer`: one consumer at a time.
     pub single_active_consumer: bool,
+    /// `x-consumer-timeout`: how long a consumer may keep a delivery; zero is for ever.
+    pub consumer_timeout: Option<Duration>,
 }
 
 impl QueueArguments {
@@ -120,6 +122,7 @@ impl QueueArguments {
                 .and_then(|highest| u8::try_from(highest).ok())
                 .filter(|highest| *highest > 0),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
+            consumer_timeout: number(table, "x-consumer-timeout").map(Duration::from_millis),
         };
         if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {
             let reason = "routing_key_but_no_dlx_defined";
@@ -169,13 +172,16 @@ pub struct ConsumerArguments {
     pub table: Table,
     /// `x-priority`: higher ones are served first; 0 if absent.
     pub priority: i64,
+    /// `x-consumer-timeout`: how long a delivery may be kept; zero is for ever, whatever the queue
+    /// says.
+    pub timeout: Option<Duration>,
 }
 
 impl ConsumerArguments {
     /// Checks and parses a consumer's arguments.
     ///
     /// # Errors
-    /// An `x-priority` that is no integer.
+    /// An `x-priority` that is no integer, an `x-consumer-timeout` that is none or negative.
     pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
         let priority = match table.get("x-priority") {
             None => 0,
@@ -183,7 +189,19 @@ impl ConsumerArguments {
                 value::integer(field).ok_or_else(|| known::not_integer("x-priority", field))?
             }
         };
-        Ok(Self { table: table.clone(), priority })
+        let timeout =
+            match table.get("x-consumer-timeout").map(|field| (field, value::integer(field))) {
+                None => None,
+                Some((field, None)) => return Err(known::not_integer("x-consumer-timeout", field)),
+                Some((_, Some(milliseconds))) => match u64::try_from(milliseconds) {
+                    Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
+                    Err(_) => {
+                        let reason = format!("{{value_negative,{milliseconds}}}");
+                        return Err(ArgumentError::value("x-consumer-timeout", reason));
+                    }
+                },
+            };
+        Ok(Self { table: table.clone(), priority, timeout })
     }
 }
 

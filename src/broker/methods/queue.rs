@@ -18,14 +18,8 @@ use super::unexpected;
 
 /// Arguments that are checked and kept, but that this version does not act on: an operator finds
 /// them in the log.
-const NOT_IN_FORCE: &[&str] = &[
-    "x-message-ttl",
-    "x-expires",
-    "x-dead-letter-exchange",
-    "x-max-priority",
-    "x-single-active-consumer",
-    "x-delivery-limit",
-];
+const NOT_IN_FORCE: &[&str] =
+    &["x-message-ttl", "x-expires", "x-dead-letter-exchange", "x-max-priority", "x-delivery-limit"];
 
 /// Handles a method of the class.
 pub(super) fn handle(
