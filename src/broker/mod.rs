@@ -307,7 +307,9 @@ impl Broker {
             method_id: method.method,
         };
         let channel = &self.channels[call.channel];
-        log::info!("{}.{} closed: {}", channel.connection_id, channel.number, close.reply_text);
+        // The log has the whole text, of which the reply holds 255 octets.
+        let (code, text) = (refusal.code.name(), &refusal.text);
+        log::info!("{}.{} closed: {code} - {text}", channel.connection_id, channel.number);
         self.flush_deliveries(call.effects);
         self.channels[call.channel].state = ChannelState::Closing;
         self.clear_channel(call.channel, call.effects);

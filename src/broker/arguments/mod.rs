@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::wire::{Field, ShortBytes, ShortString, Table};
 
-pub use self::difference::{Difference, first_difference};
+pub use self::difference::Differences;
 
 /// What a queue's `x-queue-type` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -131,11 +131,11 @@ impl QueueArguments {
         Ok(arguments)
     }
 
-    /// The first known argument that a redeclaration gives differently. Arguments that are unknown,
+    /// Adds the known arguments that a redeclaration gives differently. Arguments that are unknown,
     /// or known for other types of queue, may differ.
     #[must_use]
-    pub fn difference(&self, received: &Table) -> Option<Difference> {
-        first_difference(&self.table, received, known::supported(self.queue_type))
+    pub fn compare(&self, received: &Table, differences: Differences) -> Differences {
+        differences.arguments(&self.table, received, known::supported(self.queue_type))
     }
 }
 
@@ -156,12 +156,6 @@ impl ExchangeArguments {
     pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
         let alternate_exchange = exchange_name(table, "alternate-exchange")?;
         Ok(Self { table: table.clone(), alternate_exchange })
-    }
-
-    /// The first known argument that a redeclaration gives differently.
-    #[must_use]
-    pub fn difference(&self, received: &Table) -> Option<Difference> {
-        first_difference(&self.table, received, ["alternate-exchange"])
     }
 }
 

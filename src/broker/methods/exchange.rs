@@ -3,7 +3,7 @@
 use crate::wire::exchange;
 
 use super::super::Broker;
-use super::super::arguments::{Difference, ExchangeArguments, first_difference};
+use super::super::arguments::{Differences, ExchangeArguments};
 use super::super::call::Call;
 use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
 use super::super::exchange::{Binding, Destination, ExchangeKind};
@@ -86,16 +86,13 @@ fn assert_equivalent(
     subject: &str,
 ) -> Result<(), Exception> {
     let current = &current.declared;
-    let difference = Difference::of_property("type", &current.kind.name(), &declared.kind.name())
-        .or_else(|| Difference::of_property("durable", &current.durable, &declared.durable))
-        .or_else(|| {
-            Difference::of_property("auto_delete", &current.auto_delete, &declared.auto_delete)
-        })
-        .or_else(|| Difference::of_property("internal", &current.internal, &declared.internal))
-        .or_else(|| {
-            first_difference(&current.arguments, &declared.arguments, ["alternate-exchange"])
-        });
-    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
+    let differences = Differences::default()
+        .property("type", &current.kind.name(), &declared.kind.name())
+        .property("durable", &current.durable, &declared.durable)
+        .property("auto_delete", &current.auto_delete, &declared.auto_delete)
+        .property("internal", &current.internal, &declared.internal)
+        .arguments(&current.arguments, &declared.arguments, ["alternate-exchange"]);
+    differences.text(subject).map_or(Ok(()), |text| Err(precondition_failed(text)))
 }
 
 fn delete(

@@ -4,7 +4,7 @@ use crate::ids::QueueId;
 use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
-use super::super::arguments::{Difference, QueueArguments};
+use super::super::arguments::{Differences, QueueArguments};
 use super::super::call::Call;
 use super::super::exception::{
     Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
@@ -182,12 +182,11 @@ fn assert_equivalent(
     subject: &str,
 ) -> Result<(), Exception> {
     let current = &current.declared;
-    let difference = Difference::of_property("durable", &current.durable, &persists(method))
-        .or_else(|| {
-            Difference::of_property("auto_delete", &current.auto_delete, &method.auto_delete)
-        })
-        .or_else(|| current.arguments.difference(&method.arguments));
-    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
+    let properties = Differences::default()
+        .property("durable", &current.durable, &persists(method))
+        .property("auto_delete", &current.auto_delete, &method.auto_delete);
+    let differences = current.arguments.compare(&method.arguments, properties);
+    differences.text(subject).map_or(Ok(()), |text| Err(precondition_failed(text)))
 }
 
 fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result<(), Exception> {
