@@ -12,6 +12,7 @@
 //!
 //! Left out here: permissions, policies, time to live, dead letters, priorities.
 
+mod admission;
 pub mod arguments;
 mod call;
 mod channel;
@@ -21,17 +22,20 @@ mod connections;
 mod consumer;
 mod consumer_timeout;
 mod consumers;
+mod delayed;
 mod delivery;
 mod durability;
 mod effect;
 mod exception;
 pub mod exchange;
 mod fsync;
+mod hash;
 mod lifecycle;
 mod methods;
 mod names;
 mod publish;
 mod queue;
+mod recollection;
 mod recovery;
 mod replay;
 mod reply_to;
@@ -64,6 +68,7 @@ use channel::{Channel, ChannelState};
 use connections::Connection;
 use consumer::Consumer;
 use consumer_timeout::Deadlines;
+use delayed::Delayed;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
@@ -116,6 +121,7 @@ pub struct Broker {
     consumers: Slab<Consumer>,
     /// Deliveries that are late when their time comes.
     deadlines: Deadlines,
+    delayed: Delayed,
     budget: Budget,
     durability: Durability,
     turn: Turn,
@@ -187,10 +193,14 @@ impl Broker {
     ) -> Result<Option<SyncRequest>, StoreError> {
         self.turn.now = now;
         self.requeue_late(now);
+        self.release_delayed(now);
         let mut touched = std::mem::take(&mut self.turn.touched);
         for id in &touched {
             if let Some(queue) = self.queues.get_mut(id) {
                 queue.touched = false;
+            }
+            if self.is_delay_queue(*id) {
+                self.index_delayed(*id);
             }
             self.deliver(*id);
             self.drop_head(*id);
@@ -210,7 +220,8 @@ impl Broker {
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        [self.durability.deadline(), self.deadlines.first()].into_iter().flatten().min()
+        let deadlines = [self.durability.deadline(), self.deadlines.first(), self.delayed.first()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// A connection has written so much of its deliveries: there is room for more.

@@ -13,6 +13,7 @@ use super::effect::Output;
 use super::exception::{
     Exception, access_refused, no_exchange, not_implemented, precondition_failed,
 };
+use super::exchange::Destination;
 use super::queue::{Held, Item};
 use super::sender_selected::copies;
 
@@ -182,6 +183,28 @@ impl Broker {
             return Outcome::Settled;
         }
         self.enqueue(call.now, &message)
+    }
+
+    /// Publishes a message once more: from an exchange, for nobody who waits for an answer.
+    pub(super) fn publish_from(&mut self, exchange: ExchangeId, message: &Message) {
+        let Some(vhost) = self.exchanges.get(&exchange).map(|found| found.declared.vhost) else {
+            return;
+        };
+        let copies = copies(message.clone()).map(|(_, copies)| copies).unwrap_or_default();
+        self.route(vhost, exchange, message, &copies);
+        self.enqueue(self.turn.now, message);
+    }
+
+    /// As [`Self::publish_from`], to where one binding leads.
+    pub(super) fn publish_to(&mut self, to: Destination, message: &Message) {
+        match to {
+            Destination::Exchange(exchange) => self.publish_from(exchange, message),
+            Destination::Queue(queue) => {
+                self.scratch.queues.clear();
+                self.scratch.queues.push(queue);
+                self.enqueue(self.turn.now, message);
+            }
+        }
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps

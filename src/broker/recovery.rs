@@ -21,7 +21,7 @@ use crate::wire::{Method, ShortString, exchange, queue};
 
 use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
-use super::exchange::{Binding, Destination, ExchangeKind};
+use super::exchange::{Binding, Destination, ExchangeKind, Options};
 use super::names::Names;
 use super::queue::{Budget, Declaration, Queue};
 use super::replay::{Found, Replay};
@@ -65,9 +65,13 @@ impl Broker {
         for id in ids {
             if let Some(replay) = replays.remove(&id) {
                 broker.restore_queue(id, replay)?;
+                if broker.is_delay_queue(id) {
+                    broker.index_delayed(id);
+                }
             }
         }
         broker.recovering = false;
+        broker.complete_delays();
         // A number is never used twice, also not that of a queue whose deletion is known no more.
         broker.next_queue = broker.next_queue.max(recovery.queue_max());
         // Whatever was replayed would be replayed again: a checkpoint makes an end of it.
@@ -91,6 +95,7 @@ impl Broker {
             reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
             deadlines: Default::default(),
+            delayed: Default::default(),
             budget: Budget::new(options.resident_bytes_max),
             durability: Durability::default(),
             turn: Turn::default(),
@@ -137,6 +142,9 @@ impl Broker {
                     replay.found.insert(place.ordinal, found);
                 }
             }
+            Entry::Remember { virtual_host, exchange, until, header } => {
+                self.replay_remembered(&virtual_host, &exchange, until, &header);
+            }
             Entry::Settle { queue, first, last } if first <= last => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.settle(first, last);
@@ -178,6 +186,7 @@ impl Broker {
             Method::Queue(queue::Method::Declare(declare)) => {
                 replays.entry(id).or_default();
                 self.add_queue(id, replayed_queue(vhost, declare)?);
+                self.connect_delay_queue(id);
             }
             Method::Queue(queue::Method::Delete(_)) => {
                 replays.remove(&id);
@@ -287,6 +296,7 @@ fn replayed_exchange(
     let alternate = ExchangeArguments::parse(&declare.arguments)
         .map_err(|error| BrokerError::Definition(error.text(&declare.exchange)))?
         .alternate_exchange;
+    let options = Options::parse(kind, &declare.arguments).map_err(BrokerError::Definition)?;
     Ok(ExchangeDeclaration {
         name: declare.exchange,
         vhost,
@@ -295,6 +305,7 @@ fn replayed_exchange(
         auto_delete: declare.auto_delete,
         internal: declare.internal,
         arguments: declare.arguments,
+        options,
         alternate,
     })
 }

@@ -10,7 +10,8 @@ use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::Broker;
-use super::exchange::{Binding, Destination, InvalidBinding};
+use super::arguments::QueueType;
+use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
 
@@ -28,6 +29,7 @@ impl Broker {
                 auto_delete: false,
                 internal: false,
                 arguments: Table::default(),
+                options: Options::None,
                 alternate: None,
             });
         }
@@ -54,7 +56,11 @@ impl Broker {
             self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
         }
         self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
+        let delayed = matches!(declared.options, Options::Delayed(..));
         self.exchanges.insert(id, Exchange::new(id, declared));
+        if delayed && !self.recovering {
+            self.add_delay_queue(id);
+        }
     }
 
     /// Adds a queue with the number `id`.
@@ -65,7 +71,10 @@ impl Broker {
             self.define(&vhost, id, &queue_declare(&declared).into());
         }
         let log = self.store.log(id, declared.persists());
-        self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        // Only the queue of a delayed exchange has no name, and nobody finds it by one.
+        if !declared.name.is_empty() {
+            self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        }
         self.queues.insert(id, Queue::new(id, declared, log));
     }
 
@@ -78,15 +87,35 @@ impl Broker {
         let durable = self.binding_persists(source, binding.destination);
         let method = durable.then(|| self.bind_method(source, &binding)).flatten();
         let destination = binding.destination;
+        let queue_type = self.queue_type(destination);
         let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(false) };
+        if exchange.declared.kind == ExchangeKind::LocalRandom && queue_type != QueueType::Classic {
+            let name = queue_type.name();
+            let text = format!("Queue type {name} not valid for this exchange type");
+            return Err(InvalidBinding(text));
+        }
         let new = exchange.bindings.bind(binding)?;
         if new {
             *self.sources.entry(destination).or_default().entry(source).or_default() += 1;
             if let Some((vhost, method)) = method {
                 self.define(&vhost, QueueId(0), &method);
             }
+            if !self.recovering {
+                self.replay_history(source, destination);
+            }
         }
         Ok(new)
+    }
+
+    /// The type of a queue; of an exchange, that of any queue that it may lead to.
+    fn queue_type(&self, destination: Destination) -> QueueType {
+        match destination {
+            Destination::Queue(id) => self
+                .queues
+                .get(&id)
+                .map_or(QueueType::Classic, |queue| queue.declared.arguments.queue_type),
+            Destination::Exchange(_) => QueueType::Classic,
+        }
     }
 
     /// Removes a binding, and the exchange if it was its last and it is auto-delete.
@@ -143,6 +172,9 @@ impl Broker {
                 let vhost = self.vhosts[vhost].name.clone();
                 let delete = exchange::Delete { exchange: name, ..Default::default() };
                 self.define(&vhost, QueueId(0), &delete.into());
+            }
+            if let Some(queue) = exchange.delays {
+                self.remove_delay_queue(queue);
             }
             for binding in exchange.bindings.iter() {
                 self.forget_source(binding.destination, id, 1);

@@ -5,7 +5,8 @@ use hashbrown::HashMap;
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
-use super::exchange::{Bindings, ExchangeKind};
+use super::exchange::{Bindings, ExchangeKind, Options};
+use super::recollection::Recollection;
 
 /// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
 pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
@@ -52,8 +53,17 @@ pub(super) struct ExchangeDeclaration {
     pub internal: bool,
     /// Arguments as declared.
     pub arguments: Table,
+    /// What they say to an exchange of this type.
+    pub options: Options,
     /// Where messages go that match nothing here.
     pub alternate: Option<ShortString>,
+}
+
+impl ExchangeDeclaration {
+    /// Whether the exchange does something with a message before its bindings are looked at.
+    pub(super) fn has_rules(&self) -> bool {
+        !matches!(self.options, Options::None | Options::HashOn(_))
+    }
 }
 
 /// An exchange.
@@ -65,6 +75,10 @@ pub(super) struct Exchange {
     pub declared: ExchangeDeclaration,
     /// The bindings from it.
     pub bindings: Bindings,
+    /// The hidden queue of a delayed exchange.
+    pub delays: Option<QueueId>,
+    /// What it remembers of messages.
+    pub recollection: Recollection,
     /// The message that last came by, so that a cycle of exchanges ends.
     pub visited: u64,
 }
@@ -72,8 +86,9 @@ pub(super) struct Exchange {
 impl Exchange {
     /// An exchange without bindings.
     pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
-        let bindings = Bindings::new(declared.kind);
-        Self { id, declared, bindings, visited: 0 }
+        let bindings = Bindings::new(declared.options.routing(declared.kind).0);
+        let recollection = Recollection::new(&declared.options);
+        Self { id, declared, bindings, delays: None, recollection, visited: 0 }
     }
 }
 
