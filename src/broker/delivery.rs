@@ -107,10 +107,13 @@ impl Broker {
     }
 
     fn hand_over(&mut self, id: QueueId, key: ConsumerKey, mut item: Item, message: Message) {
+        let (channel, redelivered) = (self.consumers[key.0].channel, item.deliveries > 0);
+        if self.vhosts[self.connections[self.channels[channel].connection].vhost].traced {
+            self.trace_delivery(channel, id, &message, redelivered);
+        }
         let consumer = &mut self.consumers[key.0];
         let channel = &mut self.channels[consumer.channel];
         let delivery_tag = channel.take_tag();
-        let redelivered = item.deliveries > 0;
         item.deliveries = item.deliveries.saturating_add(1);
         self.connections[channel.connection].outbox_bytes += message.size();
         let to = channel.connection_id;

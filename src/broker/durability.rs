@@ -11,7 +11,8 @@
 //! durability leaves by another way. A reply behind a parked one waits too: replies keep their
 //! order. Under the policies that promise a write only, nothing waits longer than its turn.
 
-use crate::ids::{SyncPoint, Timestamp};
+use crate::ids::{ExchangeId, SyncPoint, Timestamp};
+use crate::message::Message;
 use crate::store::{StoreError, SyncRequest};
 use crate::wire::Method;
 
@@ -26,6 +27,10 @@ use super::fsync::FsyncPolicy;
 pub(super) struct Turn {
     /// The time of the command that is being handled.
     pub now: Timestamp,
+    /// The place of the connection whose command it is.
+    pub actor: Option<usize>,
+    /// What the broker publishes itself when the turn ends.
+    pub notices: Vec<(ExchangeId, Message)>,
     /// Queues that got a message or a chance to deliver one.
     pub touched: Vec<crate::ids::QueueId>,
     /// Deliveries, to be sent behind the replies of the turn.

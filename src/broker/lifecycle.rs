@@ -47,6 +47,8 @@ impl Broker {
             closing: false,
         });
         self.connection_places.insert(id, place);
+        self.turn.actor = Some(place);
+        self.connection_event("connection.created", place);
         effects.send(id, Output::Method(ChannelNumber(0), connection::OpenOk::default().into()));
     }
 
@@ -65,6 +67,7 @@ impl Broker {
     pub(super) fn forget_connection(&mut self, id: ConnectionId, effects: &mut Effects) {
         let Some(place) = self.connection_places.remove(&id) else { return };
         self.release_connection(place, effects);
+        self.connection_event("connection.closed", place);
         let connection = self.connections.remove(place);
         debug!("{id} {} gone", connection.peer);
     }
@@ -73,6 +76,7 @@ impl Broker {
     /// their queues. The channel's number must be out of its connection already.
     pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
         self.clear_channel(place, effects);
+        self.channel_event("channel.closed", place);
         self.channels.remove(place);
     }
 
@@ -100,6 +104,7 @@ impl Broker {
     pub(super) fn add_consumer(&mut self, mut consumer: Consumer) {
         self.next_consumer += 1;
         consumer.number = self.next_consumer;
+        self.consumer_event("consumer.created", &consumer);
         let (queue, channel, tag) = (consumer.queue, consumer.channel, consumer.tag.clone());
         let (rank, exclusive) = (consumer.rank(), consumer.exclusive);
         let key = ConsumerKey(self.consumers.insert(consumer));
@@ -114,6 +119,7 @@ impl Broker {
     /// The consumer must be out of its channel's list already.
     pub(super) fn remove_consumer(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        self.consumer_event("consumer.deleted", &consumer);
         let Some(queue) = self.queues.get_mut(&consumer.queue) else { return };
         let next = queue.consumers.remove(consumer.rank(), consumer.in_line);
         let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
@@ -143,6 +149,7 @@ impl Broker {
     /// Removes a consumer whose queue is going, and tells its client if it wants to know.
     fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        self.consumer_event("consumer.deleted", &consumer);
         let Some(channel) = self.channels.get_mut(consumer.channel) else { return };
         channel.consumers.remove(&consumer.tag);
         if self.connections[channel.connection].consumer_cancel_notify

@@ -26,6 +26,7 @@ mod delayed;
 mod delivery;
 mod durability;
 mod effect;
+mod events;
 mod exception;
 pub mod exchange;
 mod fsync;
@@ -33,6 +34,7 @@ mod hash;
 mod lifecycle;
 mod methods;
 mod names;
+mod notices;
 mod publish;
 mod queue;
 mod recollection;
@@ -44,6 +46,7 @@ mod sender_selected;
 mod settle;
 mod snapshot;
 mod topology;
+mod trace;
 mod transaction;
 mod unacked;
 mod vhost;
@@ -90,6 +93,10 @@ pub struct BrokerOptions {
     pub resident_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
+    /// What the broker calls itself where RabbitMQ tells the name of a node.
+    pub node: String,
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
+    pub strict: bool,
 }
 
 impl Default for BrokerOptions {
@@ -100,6 +107,8 @@ impl Default for BrokerOptions {
             message_bytes_max: 16 * 1024 * 1024,
             resident_bytes_max: 64 * 1024 * 1024,
             seed: 0,
+            node: "leveret@localhost".to_owned(),
+            strict: false,
         }
     }
 }
@@ -154,8 +163,8 @@ impl Broker {
         command: Command,
         effects: &mut Effects,
     ) {
-        self.turn.now = now;
         let place = self.connection_places.get(&from).copied();
+        (self.turn.now, self.turn.actor) = (now, place);
         let open = place.filter(|place| !self.connections[*place].closing);
         match (command, open) {
             (Command::Gone, _) => self.forget_connection(from, effects),
@@ -191,26 +200,10 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
-        self.turn.now = now;
+        (self.turn.now, self.turn.actor) = (now, None);
         self.requeue_late(now);
         self.release_delayed(now);
-        let mut touched = std::mem::take(&mut self.turn.touched);
-        for id in &touched {
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.touched = false;
-            }
-            if self.is_delay_queue(*id) {
-                self.index_delayed(*id);
-            }
-            self.deliver(*id);
-            self.drop_head(*id);
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.flush()?;
-            }
-        }
-        touched.clear();
-        touched.append(&mut self.turn.touched);
-        self.turn.touched = touched;
+        self.deliver_touched()?;
         self.flush_deliveries(effects);
         if let Some(error) = self.failure.take() {
             return Err(error);

@@ -174,6 +174,9 @@ impl Broker {
         }
         let vhost = self.connections[call.connection].vhost;
         self.route(vhost, exchange, &message, &copies);
+        if self.vhosts[vhost].traced {
+            self.trace_publish(call.channel, vhost, &message, &copies);
+        }
         if self.scratch.queues.is_empty() {
             if mandatory {
                 let channel = &self.channels[call.channel];

@@ -11,6 +11,7 @@ use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::Broker;
 use super::arguments::QueueType;
+use super::events::EVENT;
 use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
@@ -20,14 +21,16 @@ impl Broker {
     pub(super) fn add_vhost(&mut self, name: ShortString) -> usize {
         let place = self.vhosts.len();
         self.vhosts.push(VirtualHost::new(name));
-        for (name, kind) in PREDECLARED {
+        // Events are told in the first vhost, for all.
+        let told = PREDECLARED.iter().filter(|(name, _)| place == 0 || *name != EVENT);
+        for (name, kind) in told.copied() {
             self.add_exchange(ExchangeDeclaration {
                 name: ShortString::clipped(name),
                 vhost: place,
                 kind,
                 durable: true,
                 auto_delete: false,
-                internal: false,
+                internal: name.starts_with("amq.rabbitmq."),
                 arguments: Table::default(),
                 options: Options::None,
                 alternate: None,
@@ -56,6 +59,7 @@ impl Broker {
             self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
         }
         self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
+        self.exchange_event("exchange.created", &declared);
         let delayed = matches!(declared.options, Options::Delayed(..));
         self.exchanges.insert(id, Exchange::new(id, declared));
         if delayed && !self.recovering {
@@ -70,6 +74,7 @@ impl Broker {
             let vhost = self.vhosts[declared.vhost].name.clone();
             self.define(&vhost, id, &queue_declare(&declared).into());
         }
+        self.queue_event("queue.created", &declared);
         let log = self.store.log(id, declared.persists());
         // Only the queue of a delayed exchange has no name, and nobody finds it by one.
         if !declared.name.is_empty() {
@@ -86,6 +91,7 @@ impl Broker {
     ) -> Result<bool, InvalidBinding> {
         let durable = self.binding_persists(source, binding.destination);
         let method = durable.then(|| self.bind_method(source, &binding)).flatten();
+        let told = binding.clone();
         let destination = binding.destination;
         let queue_type = self.queue_type(destination);
         let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(false) };
@@ -100,6 +106,7 @@ impl Broker {
             if let Some((vhost, method)) = method {
                 self.define(&vhost, QueueId(0), &method);
             }
+            self.binding_event("binding.created", source, &told);
             if !self.recovering {
                 self.replay_history(source, destination);
             }
@@ -130,12 +137,10 @@ impl Broker {
         if !exchange.bindings.unbind(destination, key, arguments) {
             return;
         }
+        let binding =
+            Binding { destination, key: ShortString::clipped(key), arguments: arguments.clone() };
+        self.binding_event("binding.deleted", source, &binding);
         if self.binding_persists(source, destination) {
-            let binding = Binding {
-                destination,
-                key: ShortString::clipped(key),
-                arguments: arguments.clone(),
-            };
             if let Some((vhost, method)) = self.bind_method(source, &binding) {
                 self.define(&vhost, QueueId(0), &unbind_from_bind(method));
             }
@@ -148,6 +153,7 @@ impl Broker {
     /// messages were ready.
     pub(super) fn remove_queue(&mut self, id: QueueId) -> u64 {
         let Some(queue) = self.queues.remove(&id) else { return 0 };
+        self.queue_event("queue.deleted", &queue.declared);
         let vhost = self.vhosts[queue.declared.vhost].name.clone();
         self.vhosts[queue.declared.vhost].queues.remove(queue.name());
         if queue.declared.persists() {
@@ -166,6 +172,7 @@ impl Broker {
         let mut doomed = vec![id];
         while let Some(id) = doomed.pop() {
             let Some(exchange) = self.exchanges.remove(&id) else { continue };
+            self.exchange_event("exchange.deleted", &exchange.declared);
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
             if durable {

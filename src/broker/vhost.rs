@@ -5,16 +5,21 @@ use hashbrown::HashMap;
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
+use super::events::EVENT;
 use super::exchange::{Bindings, ExchangeKind, Options};
 use super::recollection::Recollection;
+use super::trace::TRACE;
 
-/// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
-pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
+/// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's). Those
+/// named `amq.rabbitmq` are internal: only the broker publishes to them.
+pub(super) const PREDECLARED: [(&str, ExchangeKind); 8] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
     ("amq.headers", ExchangeKind::Headers),
     ("amq.match", ExchangeKind::Headers),
+    (EVENT, ExchangeKind::Topic),
+    (TRACE, ExchangeKind::Topic),
     ("amq.topic", ExchangeKind::Topic),
 ];
 
@@ -23,6 +28,8 @@ pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
 pub(super) struct VirtualHost {
     /// Its name.
     pub name: ShortString,
+    /// Whether its messages are traced.
+    pub traced: bool,
     /// Its exchanges by name.
     pub exchanges: HashMap<ShortString, ExchangeId>,
     /// Its queues by name.
@@ -32,7 +39,7 @@ pub(super) struct VirtualHost {
 impl VirtualHost {
     /// A vhost without anything in it.
     pub(super) fn new(name: ShortString) -> Self {
-        Self { name, exchanges: HashMap::new(), queues: HashMap::new() }
+        Self { name, traced: false, exchanges: HashMap::new(), queues: HashMap::new() }
     }
 }
 

@@ -18,6 +18,7 @@
 //!   shutdown                                        everyone is told that the broker stops
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
 //!   at 1500ms                                       the clock stands so long after the script's begin
+//!   tracing on / off                                the firehose of vhost /
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
 //!
@@ -192,6 +193,10 @@ impl Stage {
         match line.split_once(' ') {
             None => self.verb(line),
             Some(("at", time)) => self.at(time),
+            Some(("tracing", on)) => {
+                let broker = self.broker.as_mut().ok_or("no broker")?;
+                broker.set_tracing("/", on == "on").then_some(()).ok_or("no vhost".to_owned())
+            }
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
                 None => self.client(parse_connection(who)?, rest),

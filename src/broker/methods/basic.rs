@@ -155,6 +155,9 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     };
     let message_count = queue.ready_count();
     let redelivered = item.deliveries > 0;
+    if broker.vhosts[broker.connections[call.connection].vhost].traced {
+        broker.trace_delivery(call.channel, id, &message, redelivered);
+    }
     item.deliveries = item.deliveries.saturating_add(1);
     let channel = &mut broker.channels[call.channel];
     let delivery_tag = channel.take_tag();

@@ -49,6 +49,7 @@ pub(in super::super) fn open(
     let id = connection.id;
     let channel = broker.channels.insert(Channel::new(id, place, number));
     broker.connections[place].channels.insert(number, channel);
+    broker.channel_event("channel.created", channel);
     effects.send(id, Output::Method(number, channel::OpenOk::default().into()));
     Ok(())
 }
