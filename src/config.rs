@@ -21,6 +21,11 @@ pub struct Config {
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub fsync: FsyncPolicy,
 
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated: transient queues that are not exclusive, a
+    /// prefetch for a whole channel, more than two `#` in a topic pattern
+    #[arg(long, env = "LEVERET_STRICT")]
+    pub strict: bool,
+
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,

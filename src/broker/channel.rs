@@ -8,7 +8,7 @@ use crate::wire::ShortString;
 use super::confirms::Confirms;
 use super::consumer::ConsumerKey;
 use super::consumer_timeout::Late;
-use super::effect::Output;
+use super::effect::{Deliveries, Output};
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
 use super::transaction::Transaction;
@@ -97,6 +97,8 @@ pub(super) struct Channel {
     pub last_queue: ShortString,
     /// Whether the client takes deliveries (channel.flow).
     pub flow: bool,
+    /// Direct replies that wait for channel.flow.
+    pub(super) held_replies: Vec<Deliveries>,
     /// Replies that wait for the disk, and all replies after them.
     pub parked: VecDeque<Parked>,
 }
@@ -124,6 +126,7 @@ impl Channel {
             in_flight: 0,
             last_queue: ShortString::default(),
             flow: true,
+            held_replies: Vec::new(),
             parked: VecDeque::new(),
         }
     }

@@ -44,6 +44,7 @@ impl Broker {
             channels: Default::default(),
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
+            dropped_replies: 0,
             closing: false,
         });
         self.connection_places.insert(id, place);
@@ -83,6 +84,7 @@ impl Broker {
     /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
     pub(super) fn clear_channel(&mut self, place: usize, effects: &mut Effects) {
         self.cancel_reply_consumer(place, None);
+        self.drop_held_replies(place);
         let consumers = std::mem::take(&mut self.channels[place].consumers);
         // Deliveries first: a queue that ends with its last consumer takes them along.
         let transaction = std::mem::take(&mut self.channels[place].mode);

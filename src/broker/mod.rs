@@ -24,6 +24,7 @@ mod consumer_timeout;
 mod consumers;
 mod delayed;
 mod delivery;
+mod deprecated;
 mod durability;
 mod effect;
 mod events;
@@ -72,6 +73,7 @@ use connections::Connection;
 use consumer::Consumer;
 use consumer_timeout::Deadlines;
 use delayed::Delayed;
+use deprecated::Warned;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
@@ -144,6 +146,7 @@ pub struct Broker {
     places: Vec<Place>,
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
+    warned: Warned,
     /// The broker is being shut down.
     stopping: bool,
     checkpointing: bool,

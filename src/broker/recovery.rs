@@ -107,6 +107,7 @@ impl Broker {
             scratch: Scratch::default(),
             places: Vec::new(),
             recovering: false,
+            warned: Default::default(),
             stopping: false,
             checkpointing: false,
             checkpoint_due: false,

@@ -100,6 +100,10 @@ impl Broker {
             let text = format!("Queue type {name} not valid for this exchange type");
             return Err(InvalidBinding(text));
         }
+        if self.options.strict && !self.recovering && exchange.declared.kind == ExchangeKind::Topic
+        {
+            refuse_hashes(&binding.key)?;
+        }
         let new = exchange.bindings.bind(binding)?;
         if new {
             *self.sources.entry(destination).or_default().entry(source).or_default() += 1;
@@ -140,10 +144,10 @@ impl Broker {
         let binding =
             Binding { destination, key: ShortString::clipped(key), arguments: arguments.clone() };
         self.binding_event("binding.deleted", source, &binding);
-        if self.binding_persists(source, destination) {
-            if let Some((vhost, method)) = self.bind_method(source, &binding) {
-                self.define(&vhost, QueueId(0), &unbind_from_bind(method));
-            }
+        if self.binding_persists(source, destination)
+            && let Some((vhost, method)) = self.bind_method(source, &binding)
+        {
+            self.define(&vhost, QueueId(0), &unbind_from_bind(method));
         }
         self.forget_source(destination, source, 1);
         self.delete_unused(vec![source]);
@@ -287,6 +291,18 @@ impl Broker {
         self.store.journal().define(vhost, queue, &bytes);
         self.turn.defined = true;
     }
+}
+
+/// RabbitMQ's rule about topic patterns, which keeps its routing from taking too long; here it is not
+/// needed.
+fn refuse_hashes(key: &str) -> Result<(), InvalidBinding> {
+    let count = key.split('.').filter(|word| *word == "#").count();
+    if count <= 2 {
+        return Ok(());
+    }
+    Err(InvalidBinding(format!(
+        "Topic binding key '{key}' uses {count} '#' wildcards, at most 2 are allowed"
+    )))
 }
 
 /// The method that declares an exchange.

@@ -169,7 +169,8 @@ fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
     let (store, recovery) = Store::open(Arc::new(disk), StoreOptions::default())?;
     let now = clock.now();
-    let options = BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
+    let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
+    let options = BrokerOptions { fsync, strict, seed, ..BrokerOptions::default() };
     Ok(Broker::open(store, recovery, options)?)
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod coverage;
+mod graphs;
 mod print;
 mod scripts;
 mod tidy;

@@ -19,6 +19,7 @@
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
 //!   at 1500ms                                       the clock stands so long after the script's begin
 //!   tracing on / off                                the firehose of vhost /
+//!   strict                                          the broker is begun again, as strict as RabbitMQ
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
 //!
@@ -156,6 +157,7 @@ struct Stage {
     channels: BTreeSet<(ConnectionId, ChannelNumber)>,
     capabilities: Vec<(ConnectionId, String)>,
     hold: bool,
+    strict: bool,
     pending: Option<SyncPoint>,
     now: Timestamp,
     outputs: String,
@@ -171,6 +173,7 @@ impl Stage {
             channels: BTreeSet::new(),
             capabilities: Vec::new(),
             hold: false,
+            strict: false,
             pending: None,
             now: BEGIN,
             outputs: String::new(),
@@ -182,7 +185,9 @@ impl Stage {
     fn open(&mut self) {
         let (store, recovery) =
             Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
-        let options = BrokerOptions { outbox_bytes_max: 10_000, ..BrokerOptions::default() };
+        let strict = self.strict;
+        let options =
+            BrokerOptions { outbox_bytes_max: 10_000, strict, ..BrokerOptions::default() };
         self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
         self.clients.clear();
         self.channels.clear();
@@ -214,7 +219,8 @@ impl Stage {
             "shutdown" => {
                 self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
             }
-            "crash" => {
+            "crash" | "strict" => {
+                self.strict |= verb == "strict";
                 self.broker = None;
                 self.open();
             }

@@ -61,8 +61,9 @@ fn qos(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Qos) -> Result<
     if method.prefetch_size != 0 {
         return Err(not_implemented(format!("prefetch_size!=0 ({})", method.prefetch_size)));
     }
+    let global = method.global && broker.global_prefetch();
     let channel = &mut broker.channels[call.channel];
-    if method.global {
+    if global {
         channel.channel_prefetch = method.prefetch_count;
         broker.rouse_channel(call.channel);
     } else {

@@ -62,6 +62,9 @@ fn set_flow(broker: &mut Broker, call: &mut Call<'_>, active: bool) {
         broker.rouse_channel(call.channel);
     }
     broker.reply(call, channel::FlowOk { active });
+    if active {
+        broker.release_held_replies(call);
+    }
 }
 
 /// channel.close from the client. Where replies wait for the disk, close-ok waits behind them.

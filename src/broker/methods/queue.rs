@@ -142,6 +142,9 @@ fn declare_active(
     }
     let arguments = QueueArguments::parse(&method.arguments)
         .map_err(|error| precondition_failed(error.text(&subject)))?;
+    if !method.durable && !method.exclusive {
+        broker.transient_queue(&subject)?;
+    }
     for argument in NOT_IN_FORCE.iter().filter(|name| arguments.table.get(name).is_some()) {
         log::warn!("{subject}: {argument} is kept but not in force in this version");
     }
