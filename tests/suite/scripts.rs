@@ -200,7 +200,10 @@ impl Stage {
             Some(("at", time)) => self.at(time),
             Some(("tracing", on)) => {
                 let broker = self.broker.as_mut().ok_or("no broker")?;
-                broker.set_tracing("/", on == "on").then_some(()).ok_or("no vhost".to_owned())
+                broker
+                    .set_tracing("/", on == "on")
+                    .then_some(())
+                    .ok_or_else(|| "no vhost".to_owned())
             }
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
