@@ -150,8 +150,8 @@ impl Consumers {
         self.gaps -= usize::from(gap);
     }
 
-    /// The active consumer has nothing unacknowledged: one of higher priority may take over. Returns
-    /// that one.
+    /// The active consumer has nothing unacknowledged: one of higher priority may take over.
+    /// Returns that one.
     pub(super) fn take_over(&mut self) -> Option<ConsumerKey> {
         let (rank, key) = self.challenger()?;
         if let Choice::One { active, .. } = &mut self.choice {

@@ -15,7 +15,8 @@
 //! checkpoint and a restart know it as they know an unacknowledged delivery.
 //!
 //! When it is due it is routed by the bindings of that moment. The journal has its arrival in the
-//! queues before its settlement here, in one write: cut in between, it comes twice, never not at all.
+//! queues before its settlement here, in one write: cut in between, it comes twice, and is never
+//! lost.
 //!
 //! Left out: `mandatory` of a message that is delayed (it counts as routed), and its BCC keys.
 
@@ -139,7 +140,8 @@ impl Broker {
         self.connect_delay_queue(id);
     }
 
-    /// Gives delayed exchanges their hidden queues where a cut in the journal has left them without.
+    /// Gives delayed exchanges their hidden queues where a cut in the journal has left them without
+    /// one.
     pub(super) fn complete_delays(&mut self) {
         let mut missing: Vec<_> = self
             .exchanges
@@ -154,7 +156,8 @@ impl Broker {
         }
     }
 
-    /// Connects a queue without a name with its exchange: when it is made, and when it is recovered.
+    /// Connects a queue without a name with its exchange: when it is made, and when it is
+    /// recovered.
     pub(super) fn connect_delay_queue(&mut self, id: QueueId) {
         let Some(declared) = self.queues.get(&id).map(|queue| &queue.declared) else { return };
         let Some(Field::LongString(name)) = declared.arguments.table.get(EXCHANGE) else { return };

@@ -1,5 +1,5 @@
-//! What RabbitMQ 4.3 refuses although its users have it: done here, with a warning, and refused only
-//! where the operator wants it so ([`super::BrokerOptions::strict`]).
+//! What RabbitMQ 4.3 refuses although its users have it: done here, with a warning, and refused
+//! only where the operator wants it so ([`super::BrokerOptions::strict`]).
 
 use crate::wire::ReplyCode;
 

@@ -1,8 +1,8 @@
-//! Events: what happens in the broker, as messages of the exchange `amq.rabbitmq.event` in vhost `/`.
+//! Events: what happens in the broker, as messages of `amq.rabbitmq.event` in the vhost `/`.
 //!
-//! The routing key is the event's name, such as `queue.created`; what it is about is in the headers,
-//! with RabbitMQ's names; the body is empty. As long as nothing is bound to the exchange no event is
-//! made.
+//! The routing key is the event's name, such as `queue.created`; what it is about is in the
+//! headers, with RabbitMQ's names; the body is empty. As long as nothing is bound to the exchange
+//! no event is made.
 //!
 //! Left out: statistics, policies and parameters; the bindings that end with their queue or
 //! exchange, which is told itself.

@@ -293,8 +293,8 @@ impl Broker {
     }
 }
 
-/// RabbitMQ's rule about topic patterns, which keeps its routing from taking too long; here it is not
-/// needed.
+/// RabbitMQ's rule about topic patterns, which keeps its routing from taking too long; here it is
+/// not needed.
 fn refuse_hashes(key: &str) -> Result<(), InvalidBinding> {
     let count = key.split('.').filter(|word| *word == "#").count();
     if count <= 2 {

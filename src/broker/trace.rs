@@ -1,9 +1,9 @@
 //! The firehose: a copy of each message that is published in a vhost or delivered from it.
 //!
 //! ```text
-//!   amq.rabbitmq.trace (topic)   publish.<exchange>   headers: what was published, by whom, where to
-//!                                deliver.<queue>      headers: what was delivered, to whom
-//!                                body: the message's own
+//!   amq.rabbitmq.trace (topic) publish.<exchange>  headers: what was published, by whom, to where
+//!                              deliver.<queue>     headers: what was delivered, to whom
+//!                              body: the message's own
 //! ```
 //!
 //! It is off until [`Broker::set_tracing`], for each vhost, and after a restart. While it is off it

@@ -10,8 +10,8 @@ use super::exchange::{Bindings, ExchangeKind, Options};
 use super::recollection::Recollection;
 use super::trace::TRACE;
 
-/// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's). Those
-/// named `amq.rabbitmq` are internal: only the broker publishes to them.
+/// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
+/// Those named `amq.rabbitmq` are internal: only the broker publishes to them.
 pub(super) const PREDECLARED: [(&str, ExchangeKind); 8] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),

@@ -1,11 +1,11 @@
 //! The exchange type `x-consistent-hash`: messages with the same hash go to the same destination.
 //!
-//! The binding key is a weight, 1 to 10,000: a destination of weight 2 gets twice the messages of one
-//! of weight 1. What is hashed is the routing key, a header or a property.
+//! The binding key is a weight, 1 to 10,000: a destination of weight 2 gets twice the messages of
+//! one of weight 1. What is hashed is the routing key, a header or a property.
 //!
-//! Each message asks every destination for a score, made of the message's hash and the destination's
-//! number and stretched by its weight, and the highest wins (rendezvous hashing; Thaler and
-//! Ravishankar, 1998). So a destination that comes takes its share evenly from all others, one that
+//! Each message asks every destination for a score, made of the message's hash and the
+//! destination's number and stretched by its weight, and the highest wins (rendezvous hashing;
+//! Thaler and Ravishankar, 1998). So a destination that comes takes its share evenly from all others, one that
 //! goes leaves its share evenly to them, and nothing else moves; no ring has to be kept.
 //!
 //! Several bindings of one destination count as one, with the highest weight. RabbitMQ takes the

@@ -1,9 +1,9 @@
-//! The exchange types `x-modulus-hash`, `x-random` and `x-local-random`: one of all bindings, whatever
-//! their keys.
+//! The exchange types `x-modulus-hash`, `x-random` and `x-local-random`: one of all bindings,
+//! whatever their keys.
 //!
-//! `x-modulus-hash` takes the hash of the routing keys modulo the number of bindings, so each binding
-//! that comes or goes sends most keys elsewhere; `x-consistent-hash` does not. The others are given
-//! a number that the broker draws. All destinations are local here; what is left of
+//! `x-modulus-hash` takes the hash of the routing keys modulo the number of bindings, so each
+//! binding that comes or goes sends most keys elsewhere; `x-consistent-hash` does not. The others
+//! are given a number that the broker draws. All destinations are local here; what is left of
 //! `x-local-random` is which bindings it refuses.
 
 use super::{Destination, InvalidBinding};

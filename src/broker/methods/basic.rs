@@ -188,8 +188,8 @@ fn refuse_get(broker: &Broker, queue: &Queue) -> Result<(), Exception> {
     Err(Exception::new(
         ReplyCode::ResourceLocked,
         format!(
-            "cannot obtain access to locked queue '{name}' in vhost '{vhost}'. basic.get operations \
-             are not supported by {} queues with single active consumer",
+            "cannot obtain access to locked queue '{name}' in vhost '{vhost}'. basic.get \
+             operations are not supported by {} queues with single active consumer",
             queue_type.name()
         ),
     ))

@@ -98,7 +98,8 @@ proptest! {
         gone in proptest::collection::vec(1..6_u64, 0..3),
         numbers in proptest::collection::vec(any::<u64>(), 20),
     ) {
-        for kind in [ExchangeKind::ConsistentHash, ExchangeKind::ModulusHash, ExchangeKind::Random] {
+        use ExchangeKind::{ConsistentHash, ModulusHash, Random};
+        for kind in [ConsistentHash, ModulusHash, Random] {
             let mut make = || {
                 let mut bindings = Bindings::new(kind);
                 for (number, key) in &bound {
