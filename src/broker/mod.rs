@@ -216,6 +216,9 @@ impl Broker {
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
+        if !(self.turn.touched.is_empty() && self.turn.notices.is_empty()) {
+            return Some(self.turn.now);
+        }
         let deadlines = [self.durability.deadline(), self.deadlines.first(), self.delayed.first()];
         deadlines.into_iter().flatten().min()
     }

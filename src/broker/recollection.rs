@@ -6,7 +6,7 @@
 //!                             messages, by age
 //! ```
 //!
-//! Both are bounded: a history by 4 MiB beside its length, a window by its size. A window is in the
+//! Both are bounded: a history by 4 MiB beside its length, a window by 16 MiB beside its size. A window is in the
 //! journal, if its exchange is durable; a history is lost with the process, as RabbitMQ's.
 
 use std::collections::VecDeque;
@@ -20,6 +20,9 @@ use super::exchange::Options;
 
 /// The octets that one history keeps at most.
 const HISTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The octets of headers that one window keeps at most.
+const WINDOW_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -82,6 +85,8 @@ pub(super) struct Window {
     /// The headers in the order in which they were seen; one that was seen again later is in it
     /// more than once, and its older places count for nothing.
     order: VecDeque<(u64, Box<[u8]>)>,
+    /// The octets of the headers in `order`.
+    bytes: u64,
     next: u64,
 }
 
@@ -94,7 +99,7 @@ struct Seen {
 
 impl Window {
     fn new(size: u64) -> Self {
-        Self { size, seen: HashMap::new(), order: VecDeque::new(), next: 0 }
+        Self { size, seen: HashMap::new(), order: VecDeque::new(), bytes: 0, next: 0 }
     }
 
     /// Whether a header was seen and still counts.
@@ -108,18 +113,21 @@ impl Window {
         let number = self.next;
         self.seen.insert(header.into(), Seen { number, until });
         self.order.push_back((number, header.into()));
-        let Self { size, seen, order, .. } = self;
+        self.bytes += header.len() as u64;
+        let Self { size, seen, order, bytes, .. } = self;
         let is_last = |number, header: &[u8], seen: &HashMap<Box<[u8]>, Seen>| {
             seen.get(header).is_some_and(|seen| seen.number == number)
         };
-        while seen.len() as u64 > *size {
+        while seen.len() as u64 > *size || *bytes > WINDOW_BYTES_MAX {
             let Some((number, header)) = order.pop_front() else { break };
+            *bytes -= header.len() as u64;
             if is_last(number, &header, seen) {
                 seen.remove(&header);
             }
         }
         if order.len() > 2 * seen.len() + 64 {
             order.retain(|(number, header)| is_last(*number, header, seen));
+            *bytes = order.iter().map(|(_, header)| header.len() as u64).sum();
         }
     }
 
@@ -167,5 +175,10 @@ mod tests {
             window.insert(b"again", None);
         }
         assert!(window.order.len() <= 70 && window.seen.len() == 2);
+        let mut long = Window::new(1_000_000);
+        for number in 0..100_u8 {
+            long.insert(&vec![number; 1 << 20], None);
+        }
+        assert_eq!(long.seen.len(), 16);
     }
 }
