@@ -46,9 +46,12 @@ impl Broker {
             channels: Default::default(),
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
+            dropped_replies: 0,
             closing: false,
         });
         self.connection_places.insert(id, place);
+        self.turn.actor = Some(place);
+        self.connection_event("connection.created", place);
         effects.send(id, Output::Method(ChannelNumber(0), connection::OpenOk::default().into()));
     }
 
@@ -69,6 +72,7 @@ impl Broker {
         let Some(place) = self.connection_places.remove(&id) else { return };
         self.alarms.forget(place);
         self.release_connection(place, effects);
+        self.connection_event("connection.closed", place);
         let connection = self.connections.remove(place);
         debug!("{id} {} gone", connection.peer);
     }
@@ -77,12 +81,14 @@ impl Broker {
     /// their queues. The channel's number must be out of its connection already.
     pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
         self.clear_channel(place, effects);
+        self.channel_event("channel.closed", place);
         self.channels.remove(place);
     }
 
     /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
     pub(super) fn clear_channel(&mut self, place: usize, effects: &mut Effects) {
         self.cancel_reply_consumer(place, None);
+        self.drop_held_replies(place);
         let consumers = std::mem::take(&mut self.channels[place].consumers);
         // Deliveries first: a queue that ends with its last consumer takes them along.
         let transaction = std::mem::take(&mut self.channels[place].mode);
@@ -105,13 +111,13 @@ impl Broker {
     pub(super) fn add_consumer(&mut self, mut consumer: Consumer) {
         self.next_consumer += 1;
         consumer.number = self.next_consumer;
+        self.consumer_event("consumer.created", &consumer);
         let (queue, channel, tag) = (consumer.queue, consumer.channel, consumer.tag.clone());
-        let exclusive = consumer.exclusive;
+        let (rank, exclusive) = (consumer.rank(), consumer.exclusive);
         let key = ConsumerKey(self.consumers.insert(consumer));
         self.channels[channel].consumers.insert(tag, key);
         if let Some(queue) = self.queues.get_mut(&queue) {
-            queue.consumers.push(key);
-            queue.exclusively_consumed = exclusive;
+            queue.consumers.add(rank, key, exclusive);
         }
         self.rouse(key);
     }
@@ -120,13 +126,14 @@ impl Broker {
     /// The consumer must be out of its channel's list already.
     pub(super) fn remove_consumer(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        self.consumer_event("consumer.deleted", &consumer);
         let Some(queue) = self.queues.get_mut(&consumer.queue) else { return };
-        queue.consumers.retain(|other| *other != key);
-        queue.line.retain(|other| *other != key);
-        queue.exclusively_consumed = false;
+        let next = queue.consumers.remove(consumer.rank(), consumer.in_line);
         let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
         if queue.consumers.is_empty() && ends {
             self.delete_queue(consumer.queue, effects);
+        } else if let Some(next) = next {
+            self.rouse(next);
         }
     }
 
@@ -134,8 +141,7 @@ impl Broker {
     /// ready.
     pub(super) fn delete_queue(&mut self, id: QueueId, effects: &mut Effects) -> u64 {
         let Some(queue) = self.queues.get_mut(&id) else { return 0 };
-        let consumers = std::mem::take(&mut queue.consumers);
-        queue.line.clear();
+        let consumers = queue.consumers.take();
         let owner = queue.declared.exclusive;
         self.flush_deliveries(effects);
         for key in consumers {
@@ -150,6 +156,7 @@ impl Broker {
     /// Removes a consumer whose queue is going, and tells its client if it wants to know.
     fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        self.consumer_event("consumer.deleted", &consumer);
         let Some(channel) = self.channels.get_mut(consumer.channel) else { return };
         channel.consumers.remove(&consumer.tag);
         if self.connections[channel.connection].consumer_cancel_notify

@@ -12,6 +12,7 @@
 //!
 //! Left out here: permissions, policies, time to live, dead letters, priorities.
 
+mod admission;
 mod alarms;
 pub mod arguments;
 mod call;
@@ -20,17 +21,25 @@ mod command;
 mod confirms;
 mod connections;
 mod consumer;
+mod consumer_timeout;
+mod consumers;
+mod delayed;
 mod delivery;
+mod deprecated;
 mod durability;
 mod effect;
+mod events;
 mod exception;
 pub mod exchange;
 mod fsync;
+mod hash;
 mod lifecycle;
 mod methods;
 mod names;
+mod notices;
 mod publish;
 mod queue;
+mod recollection;
 mod recovery;
 mod replay;
 mod reply_to;
@@ -39,6 +48,7 @@ mod sender_selected;
 mod settle;
 mod snapshot;
 mod topology;
+mod trace;
 mod transaction;
 mod unacked;
 mod vhost;
@@ -64,6 +74,9 @@ use call::Call;
 use channel::{Channel, ChannelState};
 use connections::Connection;
 use consumer::Consumer;
+use consumer_timeout::Deadlines;
+use delayed::Delayed;
+use deprecated::Warned;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
@@ -88,6 +101,10 @@ pub struct BrokerOptions {
     pub transactions_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
+    /// What the broker calls itself where RabbitMQ tells the name of a node.
+    pub node: String,
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
+    pub strict: bool,
 }
 
 impl Default for BrokerOptions {
@@ -99,6 +116,8 @@ impl Default for BrokerOptions {
             resident_bytes_max: 64 * 1024 * 1024,
             transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,
+            node: "leveret@localhost".to_owned(),
+            strict: false,
         }
     }
 }
@@ -118,6 +137,9 @@ pub struct Broker {
     /// The channels that wait for direct replies, by address.
     reply_channels: HashMap<ShortString, usize>,
     consumers: Slab<Consumer>,
+    /// Deliveries that are late when their time comes.
+    deadlines: Deadlines,
+    delayed: Delayed,
     budget: Budget,
     /// Octets of messages that wait for tx.commit.
     transactions_bytes: u64,
@@ -134,6 +156,7 @@ pub struct Broker {
     places: Vec<Place>,
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
+    warned: Warned,
     /// The broker is being shut down.
     stopping: bool,
     checkpointing: bool,
@@ -154,6 +177,7 @@ impl Broker {
         effects: &mut Effects,
     ) {
         let place = self.connection_places.get(&from).copied();
+        (self.turn.now, self.turn.actor) = (now, place);
         let command = match place {
             Some(place) if self.alarms.up() => match self.hold(place, command, effects) {
                 Some(command) => command,
@@ -197,22 +221,11 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
+        (self.turn.now, self.turn.actor) = (now, None);
         self.begin_end(now, effects)?;
-        let mut touched = std::mem::take(&mut self.turn.touched);
-        for id in &touched {
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.touched = false;
-            }
-            self.deliver(*id);
-            self.drop_head(*id);
-            if let Err(error) = self.flush_queue(*id) {
-                self.store_failed(Some(*id), error);
-                self.deliver(*id); // what was taken back
-            }
-        }
-        touched.clear();
-        touched.append(&mut self.turn.touched);
-        self.turn.touched = touched;
+        self.requeue_late(now);
+        self.release_delayed(now);
+        self.deliver_touched();
         self.flush_deliveries(effects);
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -228,7 +241,16 @@ impl Broker {
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.durability.deadline().into_iter().chain(self.alarms.deadline()).min()
+        if !(self.turn.touched.is_empty() && self.turn.notices.is_empty()) {
+            return Some(self.turn.now);
+        }
+        let deadlines = [
+            self.durability.deadline(),
+            self.alarms.deadline(),
+            self.deadlines.first(),
+            self.delayed.first(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// A connection has written so much of its deliveries: there is room for more.
@@ -325,7 +347,9 @@ impl Broker {
             method_id: method.method,
         };
         let channel = &self.channels[call.channel];
-        log::info!("{}.{} closed: {}", channel.connection_id, channel.number, close.reply_text);
+        // The log has the whole text, of which the reply holds 255 octets.
+        let (code, text) = (refusal.code.name(), &refusal.text);
+        log::info!("{}.{} closed: {code} - {text}", channel.connection_id, channel.number);
         self.flush_deliveries(call.effects);
         self.channels[call.channel].state = ChannelState::Closing;
         self.clear_channel(call.channel, call.effects);

@@ -22,7 +22,7 @@ use crate::wire::{Method, ShortString, exchange, queue};
 use super::alarms::Alarms;
 use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
-use super::exchange::{Binding, Destination, ExchangeKind};
+use super::exchange::{Binding, Destination, ExchangeKind, Options};
 use super::names::Names;
 use super::queue::{Budget, Declaration, Queue};
 use super::replay::{Found, Replay};
@@ -66,9 +66,13 @@ impl Broker {
         for id in ids {
             if let Some(replay) = replays.remove(&id) {
                 broker.restore_queue(id, replay)?;
+                if broker.is_delay_queue(id) {
+                    broker.index_delayed(id);
+                }
             }
         }
         broker.recovering = false;
+        broker.complete_delays();
         // A number is never used twice, also not that of a queue whose deletion is known no more.
         broker.next_queue = broker.next_queue.max(recovery.queue_max());
         // Whatever was replayed would be replayed again: a checkpoint makes an end of it.
@@ -91,6 +95,8 @@ impl Broker {
             channels: slab::Slab::new(),
             reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
+            deadlines: Default::default(),
+            delayed: Default::default(),
             budget: Budget::new(options.resident_bytes_max),
             transactions_bytes: 0,
             durability: Durability::default(),
@@ -104,6 +110,7 @@ impl Broker {
             scratch: Scratch::default(),
             places: Vec::new(),
             recovering: false,
+            warned: Default::default(),
             stopping: false,
             checkpointing: false,
             checkpoint_due: false,
@@ -138,6 +145,9 @@ impl Broker {
                     let found = Found { message: message.clone(), deliveries, published };
                     replay.found.insert(place.ordinal, found);
                 }
+            }
+            Entry::Remember { virtual_host, exchange, until, header } => {
+                self.replay_remembered(&virtual_host, &exchange, until, &header);
             }
             Entry::Settle { queue, first, last } if first <= last => {
                 if let Some(replay) = replays.get_mut(&queue) {
@@ -180,6 +190,7 @@ impl Broker {
             Method::Queue(queue::Method::Declare(declare)) => {
                 replays.entry(id).or_default();
                 self.add_queue(id, replayed_queue(vhost, declare)?);
+                self.connect_delay_queue(id);
             }
             Method::Queue(queue::Method::Delete(_)) => {
                 replays.remove(&id);
@@ -289,6 +300,7 @@ fn replayed_exchange(
     let alternate = ExchangeArguments::parse(&declare.arguments)
         .map_err(|error| BrokerError::Definition(error.text(&declare.exchange)))?
         .alternate_exchange;
+    let options = Options::parse(kind, &declare.arguments).map_err(BrokerError::Definition)?;
     Ok(ExchangeDeclaration {
         name: declare.exchange,
         vhost,
@@ -297,6 +309,7 @@ fn replayed_exchange(
         auto_delete: declare.auto_delete,
         internal: declare.internal,
         arguments: declare.arguments,
+        options,
         alternate,
     })
 }

@@ -14,6 +14,7 @@ use crate::wire::Method;
 use super::Broker;
 use super::channel::Mode;
 use super::queue::{Held, Item, Queue};
+use super::recollection::Recollection;
 use super::topology::{exchange_declare, queue_declare};
 
 impl Broker {
@@ -106,11 +107,15 @@ impl Broker {
         let mut exchanges: Vec<_> =
             self.exchanges.values().filter(|exchange| exchange.declared.durable).collect();
         exchanges.sort_unstable_by_key(|exchange| exchange.id);
+        let mut windows = Vec::new();
         for exchange in &exchanges {
             let declared = &exchange.declared;
             if !declared.name.is_empty() && !declared.name.starts_with("amq.") {
                 let vhost = &self.vhosts[declared.vhost].name;
                 define(vhost, QueueId(0), &exchange_declare(declared).into());
+            }
+            if let Recollection::Window(window) = &exchange.recollection {
+                windows.push((declared, window));
             }
         }
         let mut queues: Vec<_> =
@@ -129,6 +134,12 @@ impl Broker {
                 }
             }
         }
+        for (declared, window) in windows {
+            let vhost = &self.vhosts[declared.vhost].name;
+            for (header, until) in window.iter() {
+                snapshot.remember(vhost, &declared.name, until, header);
+            }
+        }
     }
 
     /// The deliveries that wait for an acknowledgement, those of transactions too.
@@ -143,6 +154,9 @@ impl Broker {
             for delivered in channel.unacked.iter().chain(settled) {
                 by_queue.entry(delivered.queue).or_default().push(&delivered.item);
             }
+        }
+        for (queue, item) in self.delayed.items() {
+            by_queue.entry(queue).or_default().push(item);
         }
         by_queue
     }

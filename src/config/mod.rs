@@ -82,6 +82,11 @@ pub struct Config {
     #[arg(long, value_name = "FRACTION", default_value_t = 0.6, value_parser = fraction)]
     pub memory_high_watermark: f64,
 
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated: transient queues that are not exclusive, a
+    /// prefetch for a whole channel, more than two `#` in a topic pattern
+    #[arg(long)]
+    pub strict: bool,
+
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,

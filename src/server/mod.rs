@@ -215,8 +215,8 @@ fn open_broker(
     let store = StoreOptions { open_files_max: limits.files_max, ..StoreOptions::default() };
     let (store, recovery) = Store::open(Arc::new(disk), store)?;
     let now = clock.now();
-    let mut options =
-        BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
+    let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
+    let mut options = BrokerOptions { fsync, strict, seed, ..BrokerOptions::default() };
     // On a small machine messages go to disk before they are the reason for an alarm.
     options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
     options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);

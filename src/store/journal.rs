@@ -196,6 +196,19 @@ impl Journal {
         self.put(|gather| entry::put_define(gather, virtual_host, queue, method));
     }
 
+    /// An exchange has seen a deduplication header, which counts until a moment or without end.
+    pub fn remember(
+        &mut self,
+        virtual_host: &str,
+        exchange: &str,
+        until: Option<Timestamp>,
+        header: &[u8],
+    ) {
+        self.put(|gather| {
+            entry::put_remember(gather, (virtual_host, exchange), until, header);
+        });
+    }
+
     /// A message went to all these places.
     pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
         for place in places {

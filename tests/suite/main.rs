@@ -11,6 +11,7 @@
 
 mod configuration;
 mod coverage;
+mod graphs;
 mod print;
 mod scripts;
 mod tidy;

@@ -17,9 +17,12 @@
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
 //!   full / room                                     the disk is full; it no longer is
 //!   alarm 12 50 7 0                                 MB: free disk, its limit, memory, its limit
-//!   at 1500                                         so many milliseconds later
+//!   wait 1500                                       so many milliseconds later
 //!   shutdown                                        everyone is told that the broker stops
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
+//!   at 1500ms                                       the clock stands so long after the script's begin
+//!   tracing on / off                                the firehose of vhost /
+//!   strict                                          the broker is begun again, as strict as RabbitMQ
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
 //!
@@ -145,6 +148,9 @@ fn repeated(line: &str) -> (usize, &str) {
     counted.unwrap_or((1, line))
 }
 
+/// When a script begins.
+const BEGIN: Timestamp = Timestamp(1_000_000);
+
 /// A broker, its disk, and the clients of a script.
 struct Stage {
     disk: Arc<MemoryDisk>,
@@ -154,6 +160,7 @@ struct Stage {
     channels: BTreeSet<(ConnectionId, ChannelNumber)>,
     capabilities: Vec<(ConnectionId, String)>,
     hold: bool,
+    strict: bool,
     pending: Option<SyncPoint>,
     now: Timestamp,
     outputs: String,
@@ -169,8 +176,9 @@ impl Stage {
             channels: BTreeSet::new(),
             capabilities: Vec::new(),
             hold: false,
+            strict: false,
             pending: None,
-            now: Timestamp(1_000_000),
+            now: BEGIN,
             outputs: String::new(),
         };
         stage.open();
@@ -183,6 +191,7 @@ impl Stage {
         let options = BrokerOptions {
             outbox_bytes_max: 10_000,
             transactions_bytes_max: 300 << 20,
+            strict: self.strict,
             ..BrokerOptions::default()
         };
         self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
@@ -195,12 +204,20 @@ impl Stage {
     fn command(&mut self, line: &str) -> Result<(), String> {
         match line.split_once(' ') {
             Some(("alarm", figures)) => self.alarm(figures),
-            Some(("at", milliseconds)) => {
+            Some(("wait", milliseconds)) => {
                 let later = milliseconds.parse::<u64>().map_err(|error| error.to_string())?;
                 self.now = Timestamp(self.now.0 + later);
                 Ok(())
             }
             None => self.verb(line),
+            Some(("at", time)) => self.at(time),
+            Some(("tracing", on)) => {
+                let broker = self.broker.as_mut().ok_or("no broker")?;
+                broker
+                    .set_tracing("/", on == "on")
+                    .then_some(())
+                    .ok_or_else(|| "no vhost".to_owned())
+            }
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
                 None => self.client(parse_connection(who)?, rest),
@@ -220,7 +237,8 @@ impl Stage {
             "shutdown" => {
                 self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
             }
-            "crash" => {
+            "crash" | "strict" => {
+                self.strict |= verb == "strict";
                 self.broker = None;
                 self.open();
             }
@@ -244,6 +262,13 @@ impl Stage {
         };
         let measures = Measures { disk_free, disk_limit, memory_used, memory_limit };
         self.broker.as_mut().ok_or("no broker")?.measured(&measures);
+        Ok(())
+    }
+
+    /// Moves the clock.
+    fn at(&mut self, time: &str) -> Result<(), String> {
+        let time = time.strip_suffix("ms").and_then(|number| number.parse::<u64>().ok());
+        self.now = Timestamp(BEGIN.0 + time.ok_or("at so many ms")?);
         Ok(())
     }
 

@@ -27,7 +27,7 @@ use crate::store::QueueLog;
 use crate::wire::ShortString;
 
 use super::arguments::QueueArguments;
-use super::consumer::ConsumerKey;
+use super::consumers::Consumers;
 use super::fsync::FsyncPolicy;
 
 /// What a queue was declared as.
@@ -60,12 +60,8 @@ pub(super) struct Queue {
     pub id: QueueId,
     /// What it was declared as.
     pub declared: Declaration,
-    /// All consumers, in the order they came.
-    pub consumers: Vec<ConsumerKey>,
-    /// Those that may be able to take a message; the first is next.
-    pub line: VecDeque<ConsumerKey>,
-    /// Whether its one consumer has asked to be the only one.
-    pub exclusively_consumed: bool,
+    /// Its consumers, and whose turn it is.
+    pub consumers: Consumers,
     /// Whether it is in the broker's list of queues to look at when the turn ends.
     pub touched: bool,
     /// The message that was last routed here, so that one that matches twice comes once.
@@ -87,12 +83,11 @@ pub(super) struct Queue {
 impl Queue {
     /// An empty queue.
     pub(super) fn new(id: QueueId, declared: Declaration, log: QueueLog) -> Self {
+        let consumers = Consumers::new(&declared.arguments);
         Self {
             id,
             declared,
-            consumers: Vec::new(),
-            line: VecDeque::new(),
-            exclusively_consumed: false,
+            consumers,
             touched: false,
             routed: 0,
             next_ordinal: Ordinal(1),

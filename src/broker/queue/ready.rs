@@ -229,10 +229,21 @@ impl Queue {
     }
 
     /// The octets of an item; `None` if its record is damaged.
-    fn message(&self, item: &Item) -> Result<Option<Message>, StoreError> {
+    pub(crate) fn message(&self, item: &Item) -> Result<Option<Message>, StoreError> {
         match &item.held {
             Held::Resident(message) => Ok(Some(message.clone())),
             Held::Logged(location) => Ok(self.log.read(*location)?.map(|stored| stored.message)),
+        }
+    }
+
+    /// When an item was published, which a restart leaves to be read from the log.
+    pub(crate) fn published(&self, item: &Item) -> Timestamp {
+        match item.held {
+            Held::Logged(location) if item.published == Timestamp::default() => {
+                let stored = self.log.read(location).ok().flatten();
+                stored.map_or(item.published, |stored| stored.published)
+            }
+            Held::Logged(_) | Held::Resident(_) => item.published,
         }
     }
 

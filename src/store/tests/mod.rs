@@ -113,6 +113,9 @@ fn line(entry: &Entry) -> String {
         }
         Entry::Settle { queue, first, last } => format!("settle {queue} {first}-{last}"),
         Entry::Deliver { queue, first, last } => format!("deliver {queue} {first}-{last}"),
+        Entry::Remember { virtual_host, exchange, until, header } => {
+            format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
+        }
         Entry::Purge { queue, before } => format!("purge {queue} before {before}"),
     }
 }
