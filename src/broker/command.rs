@@ -27,6 +27,13 @@ pub enum Command {
     Gone,
 }
 
+impl Command {
+    /// Whether it brings a message.
+    pub fn is_publish(&self) -> bool {
+        matches!(self, Self::Publish(..) | Self::Oversized(..))
+    }
+}
+
 /// What is known of a client when its handshake is done.
 #[derive(Debug)]
 pub struct OpenConnection {

@@ -38,7 +38,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
 use log::info;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -54,7 +53,7 @@ pub use tls::TlsError;
 use address::Bound;
 use bell::Bell;
 use clock::Clock;
-use inbox::{Input, inbox};
+use inbox::{Inbox, Inlet, Input, inbox};
 use limits::Limits;
 use listener::Door;
 use rim::{Rim, Seats};
@@ -264,8 +263,8 @@ fn not_listening(address: &str) -> impl FnOnce(io::Error) -> ServerError {
 fn start_router(
     broker: Broker,
     clock: Clock,
-    sender: &Sender<Input>,
-    receiver: Receiver<Input>,
+    sender: &Inlet,
+    receiver: Inbox,
 ) -> io::Result<JoinHandle<()>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
@@ -275,7 +274,7 @@ fn start_router(
     spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
     let router = Router::new(broker, clock, sync, checkpoint);
     spawn("router", move || {
-        if let Err(error) = router.run(&receiver) {
+        if let Err(error) = router.run(receiver) {
             fatal(&error);
         }
     })

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use ipnet::IpNet;
 use parking_lot::{Condvar, Mutex};
 
@@ -13,7 +12,7 @@ use crate::ids::ConnectionId;
 
 use super::bell::Bell;
 use super::clock::Clock;
-use super::inbox::Input;
+use super::inbox::Inlet;
 
 /// What every thread at the rim needs.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub(super) struct Rim {
     /// The clock.
     pub(super) clock: Clock,
     /// The way to the router.
-    pub(super) inbox: Sender<Input>,
+    pub(super) inbox: Inlet,
     /// What connections are told.
     pub(super) options: Arc<ConnectionOptions>,
     /// Rings when no more connections are to be accepted.
@@ -37,7 +36,7 @@ impl Rim {
     /// A rim without connections.
     pub(super) fn new(
         clock: Clock,
-        inbox: Sender<Input>,
+        inbox: Inlet,
         options: ConnectionOptions,
         closed: Bell,
         seats: Seats,

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::Sender;
 
 use crate::broker::{Broker, Command, Effects};
 use crate::ids::{ConnectionId, Timestamp};
 use crate::store::{CheckpointJob, StoreError, SyncRequest};
 
 use super::clock::Clock;
-use super::inbox::Input;
+use super::inbox::{Inbox, Input};
 use super::outbox::Outbox;
 
 /// Commands after which a turn takes no further input: nobody waits longer for an answer than it
@@ -39,18 +39,17 @@ impl Router {
     }
 
     /// Turns until [`Input::Finish`], then closes the store. An error is the disk's, and final.
-    pub(super) fn run(mut self, inbox: &Receiver<Input>) -> Result<(), StoreError> {
+    pub(super) fn run(mut self, mut inbox: Inbox) -> Result<(), StoreError> {
         let mut effects = Effects::default();
         while !self.finishing {
-            let first = self.wait(inbox);
+            let timeout = self.broker.next_deadline().map(|deadline| self.clock.until(deadline));
+            let mut input = inbox.wait(timeout);
             let now = self.clock.now();
             let mut commands = 0;
-            for input in first.into_iter().chain(inbox.try_iter()) {
-                commands += input.commands();
-                self.handle(now, input, &mut effects)?;
-                if commands >= TURN_COMMANDS_MAX {
-                    break;
-                }
+            while let Some(next) = input {
+                commands += next.commands();
+                self.handle(now, next, &mut effects)?;
+                input = if commands < TURN_COMMANDS_MAX { inbox.next() } else { None };
             }
             if let Some(request) = self.broker.end_turn(now, &mut effects)? {
                 // It fails only when the syncer has ended the process.
@@ -63,26 +62,13 @@ impl Router {
         }
         // The last checkpoint comes after the one that may be under way.
         while self.broker.is_checkpointing() {
-            match inbox.recv() {
-                Ok(Input::CheckpointDone) => self.broker.checkpoint_done()?,
-                Ok(Input::CheckpointFailed(_)) | Err(_) => break,
-                Ok(_) => {}
+            match inbox.wait(None) {
+                Some(Input::CheckpointDone) => self.broker.checkpoint_done()?,
+                Some(Input::CheckpointFailed(_)) | None => break,
+                Some(_) => {}
             }
         }
         self.broker.close_store()
-    }
-
-    /// The next input; `None` when the broker has something to do without one.
-    fn wait(&mut self, inbox: &Receiver<Input>) -> Option<Input> {
-        let received = match self.broker.next_deadline() {
-            Some(deadline) => inbox.recv_timeout(self.clock.until(deadline)),
-            None => inbox.recv().map_err(RecvTimeoutError::from),
-        };
-        match received {
-            Ok(input) => Some(input),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Input::Finish),
-        }
     }
 
     fn handle(

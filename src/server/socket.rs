@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::SendError;
 use log::{debug, info};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -71,6 +72,7 @@ pub(super) fn run(
         commands: Vec::new(),
         outputs: Vec::new(),
         stalled: None,
+        publishes: false,
         gone: false,
     };
     match session.talk() {
@@ -92,6 +94,8 @@ struct Session<'a> {
     outputs: Vec<Output>,
     /// Since when the socket has been full.
     stalled: Option<Timestamp>,
+    /// The client has published: its commands go to the lane behind.
+    publishes: bool,
     /// [`Command::Gone`] has been sent.
     gone: bool,
 }
@@ -210,8 +214,13 @@ impl Session<'_> {
         let next = Vec::with_capacity(self.commands.len());
         let batch = mem::replace(&mut self.commands, next);
         self.gone |= matches!(batch.last(), Some(Command::Gone));
-        let sent = self.rim.inbox.send(Input::Batch(self.id, batch));
-        sent.map_err(|_| io::Error::other("the broker has stopped"))
+        self.publishes = self.publishes || batch.iter().any(|command| command.is_publish());
+        self.send(batch).map_err(|_| io::Error::other("the broker has stopped"))
+    }
+
+    fn send(&self, batch: Vec<Command>) -> Result<(), SendError<Input>> {
+        let input = Input::Batch(self.id, batch);
+        if self.publishes { self.rim.inbox.send_behind(input) } else { self.rim.inbox.send(input) }
     }
 
     /// Gives the client a moment to close first. One that reads an end of file right behind
@@ -252,7 +261,7 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         if !self.gone {
             // It fails only when the broker has stopped.
-            let _ = self.rim.inbox.send(Input::Batch(self.id, vec![Command::Gone]));
+            let _ = self.send(vec![Command::Gone]);
         }
     }
 }

@@ -7,20 +7,20 @@
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use log::warn;
 
 use crate::store::{CheckpointJob, SyncRequest};
 
 use super::fatal;
-use super::inbox::Input;
+use super::inbox::{Inlet, Input};
 
 /// How long to leave it when there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs sync requests until there is nobody to send any. While one runs, those that come gather;
 /// the newest covers the others.
-pub(super) fn run(requests: &Receiver<SyncRequest>, inbox: &Sender<Input>) {
+pub(super) fn run(requests: &Receiver<SyncRequest>, inbox: &Inlet) {
     while let Ok(first) = requests.recv() {
         let request = requests.try_iter().last().unwrap_or(first);
         while let Err(error) = request.run() {
@@ -38,7 +38,7 @@ pub(super) fn run(requests: &Receiver<SyncRequest>, inbox: &Sender<Input>) {
 }
 
 /// Runs checkpoint jobs until there is nobody to send any.
-pub(super) fn run_checkpoints(jobs: &Receiver<CheckpointJob>, inbox: &Sender<Input>) {
+pub(super) fn run_checkpoints(jobs: &Receiver<CheckpointJob>, inbox: &Inlet) {
     while let Ok(job) = jobs.recv() {
         let report = match job.run() {
             Ok(()) => Input::CheckpointDone,
