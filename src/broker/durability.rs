@@ -12,6 +12,7 @@
 //! order. Under the policies that promise a write only, nothing waits longer than its turn.
 
 use crate::ids::{SyncPoint, Timestamp};
+use crate::mutants::mutant;
 use crate::store::{StoreError, SyncRequest};
 use crate::wire::Method;
 
@@ -34,6 +35,8 @@ pub(super) struct Turn {
     pub parking: Vec<usize>,
     /// The method being handled has journaled a definition: its reply waits.
     pub defined: bool,
+    /// Some method of the turn has.
+    pub defines: bool,
 }
 
 /// How far the journal is written, asked to be synced, and synced.
@@ -42,6 +45,8 @@ pub(super) struct Durability {
     written: SyncPoint,
     requested: SyncPoint,
     synced: SyncPoint,
+    /// The last point behind a definition.
+    defined: SyncPoint,
     /// When the oldest unsynced bytes have to be synced although nobody waits for them.
     deadline: Option<Timestamp>,
     /// Channels with confirms or replies that wait for a sync.
@@ -60,6 +65,12 @@ impl Broker {
     pub(super) fn reply(&mut self, call: &mut Call<'_>, reply: impl Into<Method>) {
         let number = self.channels[call.channel].number;
         self.reply_with(call, Output::Method(number, reply.into()));
+    }
+
+    /// Whether a definition is not synced yet. A reply that says that something is there, or is
+    /// not, waits for it: it may be the work of another client.
+    pub(super) fn defines(&self) -> bool {
+        self.turn.defines || self.durability.defined > self.durability.synced
     }
 
     /// As [`Self::reply`], for any output.
@@ -84,6 +95,9 @@ impl Broker {
         let written = self.store.journal().write()?;
         if written > self.durability.written {
             self.durability.written = written;
+            if std::mem::take(&mut self.turn.defines) {
+                self.durability.defined = written;
+            }
             let lag = self.options.fsync.lag_max();
             let deadline = &mut self.durability.deadline;
             *deadline = deadline.or_else(|| lag.map(|lag| now.after(lag)));
@@ -100,7 +114,9 @@ impl Broker {
 
     /// Gives the turn's confirms and replies their sync point. Says whether any waits for it.
     fn park(&mut self, point: SyncPoint, effects: &mut Effects) -> bool {
-        let promised = self.options.fsync == FsyncPolicy::Always && point > self.durability.synced;
+        let promised = self.options.fsync == FsyncPolicy::Always
+            && point > self.durability.synced
+            && !mutant("confirm_before_sync");
         let mut waits = false;
         for place in std::mem::take(&mut self.turn.confirming) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
@@ -130,6 +146,7 @@ impl Broker {
 
     /// The syncer is done up to `point`: what waited for it leaves.
     pub fn synced(&mut self, point: SyncPoint, effects: &mut Effects) {
+        let point = if mutant("sync_point_ahead") { point.next() } else { point };
         self.durability.synced = self.durability.synced.max(point);
         let mut waiting = std::mem::take(&mut self.durability.waiting);
         waiting.sort_unstable();

@@ -29,6 +29,8 @@ pub(super) struct Replay {
     settled: Runs,
     pub(super) delivered: BTreeMap<Ordinal, u32>,
     pub(super) purged_before: Ordinal,
+    /// Messages below may have been delivered although nothing says so.
+    pub(super) redelivered_before: Ordinal,
 }
 
 /// Ordinals as runs, by their first.
@@ -64,7 +66,7 @@ impl Broker {
         let outstanding = replay.outstanding.values().map(|record| record.location);
         queue.set_next_ordinal(replay.next_ordinal);
         let log = self.store.restore_log(id, &state, outstanding)?;
-        queue.restore_log(log, replay.snapshot_next);
+        queue.restore_log(log, replay.snapshot_next, replay.redelivered_before);
         restore_outstanding(queue, &replay, &mut self.budget);
         take_again(queue, &replay, &mut self.budget)?;
         for (ordinal, found) in std::mem::take(&mut replay.found) {

@@ -247,6 +247,7 @@ impl Broker {
         method.encode(&mut bytes);
         self.store.journal().define(vhost, queue, &bytes);
         self.turn.defined = true;
+        self.turn.defines = true;
     }
 }
 

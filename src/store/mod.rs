@@ -30,8 +30,6 @@
 //! Left out: replication and encryption. A disk that says it has synced and has not cannot be told
 //! from one that has.
 
-mod error;
-
 mod options;
 
 mod codec;
@@ -45,6 +43,8 @@ mod content;
 mod mapping;
 
 mod disk;
+
+mod error;
 
 mod directory;
 

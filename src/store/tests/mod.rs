@@ -110,6 +110,7 @@ fn line(entry: &Entry) -> String {
         }
         Entry::Settle { queue, first, last } => format!("settle {queue} {first}-{last}"),
         Entry::Deliver { queue, first, last } => format!("deliver {queue} {first}-{last}"),
+        Entry::Redeliver { queue, before } => format!("redeliver {queue} before {before}"),
         Entry::Purge { queue, before } => format!("purge {queue} before {before}"),
     }
 }
