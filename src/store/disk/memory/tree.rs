@@ -41,7 +41,8 @@ impl Tree {
 
     /// Makes the names in a directory durable.
     pub(super) fn sync(&mut self, path: &Path) {
-        let durable = &mut self.durable;
+        let (live, durable) = (&self.live, &mut self.durable);
+        let before = durable.clone();
         self.unsynced.retain(|change| {
             let here = change.is_in(path);
             if here {
@@ -49,6 +50,12 @@ impl Tree {
             }
             !here
         });
+        // What was removed and made anew since is another directory, whose names may be synced.
+        for (path, content) in before.files {
+            if live.files.get(&path).is_some_and(|other| Arc::ptr_eq(other, &content)) {
+                durable.files.insert(path, content);
+            }
+        }
     }
 
     /// The tree as a killed process leaves it.
