@@ -13,7 +13,7 @@
 
 use crate::ids::{SyncPoint, Timestamp};
 use crate::mutants::mutant;
-use crate::store::{StoreError, SyncRequest};
+use crate::store::{QueueLog, StoreError, SyncRequest};
 use crate::wire::Method;
 
 use super::Broker;
@@ -23,7 +23,7 @@ use super::effect::{Effects, Output};
 use super::fsync::FsyncPolicy;
 
 /// What a turn has gathered until it ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Turn {
     /// Queues that got a message or a chance to deliver one.
     pub touched: Vec<crate::ids::QueueId>,
@@ -33,6 +33,8 @@ pub(super) struct Turn {
     pub confirming: Vec<usize>,
     /// Channels with newly parked replies.
     pub parking: Vec<usize>,
+    /// Logs of queues that were deleted: their files go when the journal tells of it.
+    pub ended: Vec<QueueLog>,
     /// The method being handled has journaled a definition: its reply waits.
     pub defined: bool,
     /// Some method of the turn has.
@@ -93,6 +95,7 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
         let written = self.store.journal().write()?;
+        self.turn.ended.drain(..).for_each(QueueLog::delete);
         if written > self.durability.written {
             self.durability.written = written;
             if std::mem::take(&mut self.turn.defines) {

@@ -125,7 +125,8 @@ impl Broker {
             let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
             self.define(&vhost, id, &delete.into());
         }
-        let count = queue.delete(&mut self.budget);
+        let (count, log) = queue.end(&mut self.budget);
+        self.turn.ended.push(log);
         let sources = self.unbind_destination(Destination::Queue(id));
         self.delete_unused(sources);
         count

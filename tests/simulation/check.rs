@@ -8,7 +8,7 @@ use leveret::message::Message;
 use leveret::wire::{Method, ShortString, Table, basic, channel, exchange, queue};
 
 use super::client::checked;
-use super::model::{Binding, DECLARED, EXCHANGES, Instance, KEYS, Model, QUEUES, TRANSIENT};
+use super::model::{Binding, Copy, DECLARED, EXCHANGES, Instance, KEYS, Model, QUEUES, TRANSIENT};
 
 /// A broker that is looked through and then thrown away.
 struct Probe {
@@ -197,9 +197,13 @@ fn check_messages(
     if after > 0 && damaged == 0 && sure > 0 {
         return Err(format!("{instance:?}: no prefix, {missing:?} is missing before {after}"));
     }
-    model.copies.retain(|(other, id), _| *other != instance || there.contains(id));
-    for (_, copy) in model.copies_mut(instance) {
-        (copy.turn, copy.gone, copy.held) = (0, None, false);
+    // What a purge or a deletion was about to take when everything stopped may still go either way:
+    // a name that a killed process has removed can be back after a power cut.
+    let open = |copy: &Copy| copy.gone.is_some_and(|gone| gone > sure);
+    model.copies.retain(|(other, id), copy| *other != instance || there.contains(id) || open(copy));
+    for (id, copy) in model.copies_mut(instance) {
+        let gone = if there.contains(&id) { None } else { Some(u64::MAX) };
+        (copy.turn, copy.gone, copy.held) = (0, gone, false);
     }
     Ok(())
 }

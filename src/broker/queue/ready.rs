@@ -242,11 +242,16 @@ impl Queue {
         self.returned.values().chain(&self.resident)
     }
 
-    /// Ends the queue and its files. Returns how many messages were ready.
-    pub(crate) fn delete(mut self, budget: &mut Budget) -> u64 {
-        let (count, _) = self.purge(budget);
-        self.log.delete();
-        count
+    /// Ends the queue. Returns how many messages were ready, and the log, which is to be deleted when
+    /// the journal tells of it.
+    pub(crate) fn end(self, budget: &mut Budget) -> (u64, QueueLog) {
+        let count = self.ready();
+        for item in self.returned.values().chain(&self.resident) {
+            if let Held::Resident(message) = &item.held {
+                budget.left += cost(message);
+            }
+        }
+        (count, self.log)
     }
 
     /// The octets of an item; `None` if its record is damaged.
