@@ -9,6 +9,9 @@
 // Newtypes for everything that is counted or named by a number.
 pub mod ids;
 
+// Planted bugs that the tests must find; only with the feature `mutants`.
+mod mutants;
+
 // Bytes to frames to methods and back; no state.
 pub mod wire;
 

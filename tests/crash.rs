@@ -6,7 +6,7 @@
 //!        └────────── what was sent, what was confirmed, what came ──────────▶ checker
 //! ```
 //!
-//! A short form runs by default; `LEVERET_FULL=1` runs 50 cycles. `CRASH_CYCLES` and `CRASH_SEED`
+//! A short form runs by default; `LEVERET_FULL=1` runs 200 cycles. `CRASH_CYCLES` and `CRASH_SEED`
 //! say otherwise; the seed is printed.
 
 #![allow(
@@ -38,7 +38,7 @@ const CONSUMERS: u64 = 2;
 fn nothing_confirmed_is_lost_by_kill_9() {
     let full = std::env::var_os("LEVERET_FULL").is_some();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let cycles = number("CRASH_CYCLES").unwrap_or(if full { 50 } else { 4 });
+    let cycles = number("CRASH_CYCLES").unwrap_or(if full { 200 } else { 4 });
     let seed = number("CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("{cycles} cycles with CRASH_SEED={seed}");
     let mut random = Random(seed);

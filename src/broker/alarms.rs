@@ -210,6 +210,12 @@ impl Broker {
         Ok(())
     }
 
+    /// Whether commands of a connection may have to wait: there is an alarm, or others wait that
+    /// came before.
+    pub(super) fn holds_back(&self, place: usize) -> bool {
+        self.alarms.up() || !self.connections[place].held.commands.is_empty()
+    }
+
     /// Holds a command back while an alarm is up, if it is a publish or behind one.
     pub(super) fn hold(
         &mut self,

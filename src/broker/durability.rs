@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use crate::ids::{ExchangeId, SyncPoint, Timestamp};
 use crate::message::Message;
-use crate::store::{StoreError, SyncRequest};
+use crate::mutants::mutant;
+use crate::store::{QueueLog, StoreError, SyncRequest};
 use crate::wire::Method;
 
 use super::Broker;
@@ -25,7 +26,7 @@ use super::effect::{Effects, Output};
 use super::fsync::{FsyncPolicy, Promise};
 
 /// What a turn has gathered until it ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Turn {
     /// The time of the command that is being handled.
     pub now: Timestamp,
@@ -41,6 +42,10 @@ pub(super) struct Turn {
     pub confirming: Vec<usize>,
     /// Channels with newly parked replies.
     pub parking: Vec<usize>,
+    /// Logs of queues that were deleted: their files go when the journal tells of it.
+    pub ended: Vec<QueueLog>,
+    /// Some method of the turn has journaled a definition.
+    pub defines: bool,
     /// What the reply to the method being handled promises.
     pub promise: Promise,
     /// How long what the turn has journaled may stay unsynced; `None` as long as the kernel likes.
@@ -62,6 +67,8 @@ pub(super) struct Durability {
     written: SyncPoint,
     requested: SyncPoint,
     synced: SyncPoint,
+    /// The last point behind a definition.
+    defined: SyncPoint,
     /// When the oldest unsynced bytes have to be synced although nobody waits for them.
     deadline: Option<Timestamp>,
     /// Channels with confirms or replies that wait for a sync.
@@ -80,6 +87,12 @@ impl Broker {
     pub(super) fn reply(&mut self, call: &mut Call<'_>, reply: impl Into<Method>) {
         let number = self.channels[call.channel].number;
         self.reply_with(call, Output::Method(number, reply.into()));
+    }
+
+    /// Whether a definition is not synced yet. A reply that says that something is there, or is
+    /// not, waits for it: it may be the work of another client.
+    pub(super) fn defines(&self) -> bool {
+        self.turn.defines || self.durability.defined > self.durability.synced
     }
 
     /// As [`Self::reply`], for any output.
@@ -111,9 +124,13 @@ impl Broker {
         if self.holds_outputs() {
             return Ok(None);
         }
+        self.turn.ended.drain(..).for_each(QueueLog::delete);
         let written = self.store.journal().point();
         if written > self.durability.written {
             self.durability.written = written;
+            if std::mem::take(&mut self.turn.defines) {
+                self.durability.defined = written;
+            }
             // Delivery marks say nothing of how soon: they follow the broker's policy.
             let lag = self.turn.lag_max.take().or_else(|| self.options.fsync.lag_max());
             let due = lag.map(|lag| now.after(lag));
@@ -132,11 +149,16 @@ impl Broker {
 
     /// Gives the turn's confirms and replies their sync point. Says whether any waits for it.
     fn park(&mut self, point: SyncPoint, effects: &mut Effects) -> bool {
+        let early = mutant("confirm_before_sync");
+        let synced = if early { point } else { self.durability.synced };
         let mut waits = false;
         for place in std::mem::take(&mut self.turn.confirming) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
             if let Mode::Confirm(confirms) = &mut channel.mode {
                 confirms.end_turn(point);
+                if early {
+                    confirms.synced(point);
+                }
                 if confirms.waits() {
                     waits = true;
                     self.durability.waiting.push(place);
@@ -149,7 +171,7 @@ impl Broker {
             for parked in channel.parked.iter_mut().rev().take_while(|p| p.point.is_none()) {
                 parked.point = Some(point);
             }
-            self.release(place, self.durability.synced, effects);
+            self.release(place, synced, effects);
             if self.channels.get(place).is_some_and(|channel| !channel.parked.is_empty()) {
                 waits = true;
                 self.durability.waiting.push(place);
@@ -160,6 +182,7 @@ impl Broker {
 
     /// The syncer is done up to `point`: what waited for it leaves.
     pub fn synced(&mut self, point: SyncPoint, effects: &mut Effects) {
+        let point = if mutant("sync_point_ahead") { point.next() } else { point };
         self.durability.synced = self.durability.synced.max(point);
         let mut waiting = std::mem::take(&mut self.durability.waiting);
         waiting.sort_unstable();

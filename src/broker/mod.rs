@@ -179,7 +179,7 @@ impl Broker {
         let place = self.connection_places.get(&from).copied();
         (self.turn.now, self.turn.actor) = (now, place);
         let command = match place {
-            Some(place) if self.alarms.up() => match self.hold(place, command, effects) {
+            Some(place) if self.holds_back(place) => match self.hold(place, command, effects) {
                 Some(command) => command,
                 None => return,
             },

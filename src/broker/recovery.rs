@@ -7,7 +7,8 @@
 //!
 //! Replay gathers, for each queue, what became of each message; at the end each queue gets its
 //! messages back in order: those that had been delivered to their place with redelivered set, the
-//! others behind its log. Nothing is written before that, and replay gives the same result however
+//! others behind its log. After a power cut all of them are set redelivered: a delivery is told to
+//! the journal, but does not wait for it to be synced. Nothing is written before that, and replay gives the same result however
 //! often it is begun.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use log::{info, warn};
 
-use crate::ids::QueueId;
+use crate::ids::{Ordinal, QueueId};
+use crate::mutants::mutant;
 use crate::store::{Entry, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
@@ -64,7 +66,10 @@ impl Broker {
         let mut ids: Vec<_> = replays.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            if let Some(replay) = replays.remove(&id) {
+            if let Some(mut replay) = replays.remove(&id) {
+                if recovery.cut() && !mutant("a_power_cut_flags_nothing") {
+                    replay.redelivered_before = replay.next_ordinal;
+                }
                 broker.restore_queue(id, replay)?;
                 if broker.is_delay_queue(id) {
                     broker.index_delayed(id);
@@ -140,6 +145,9 @@ impl Broker {
                 for place in places {
                     // A queue that is gone by now has no replay: its messages went with it.
                     let Some(replay) = replays.get_mut(&place.queue) else { continue };
+                    if mutant("purge_takes_what_comes") && replay.purged_before > Ordinal(0) {
+                        continue;
+                    }
                     replay.next_ordinal = replay.next_ordinal.max(place.ordinal.next());
                     let deliveries = place.deliveries;
                     let found = Found { message: message.clone(), deliveries, published };
@@ -161,6 +169,11 @@ impl Broker {
             }
             // A run that ends before it begins: nothing is in it.
             Entry::Settle { .. } | Entry::Deliver { .. } => {}
+            Entry::Redeliver { queue, before } => {
+                if let Some(replay) = replays.get_mut(&queue) {
+                    replay.redelivered_before = replay.redelivered_before.max(before);
+                }
+            }
             Entry::Purge { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.purged_before = replay.purged_before.max(before);

@@ -29,6 +29,8 @@ pub(super) struct Replay {
     settled: Runs,
     pub(super) delivered: BTreeMap<Ordinal, u32>,
     pub(super) purged_before: Ordinal,
+    /// Messages below may have been delivered although nothing says so.
+    pub(super) redelivered_before: Ordinal,
 }
 
 /// Ordinals as runs, by their first.
@@ -64,16 +66,20 @@ impl Broker {
         let outstanding = replay.outstanding.values().map(|record| record.location);
         queue.set_next_ordinal(replay.next_ordinal);
         let log = self.store.restore_log(id, &state, outstanding)?;
-        queue.restore_log(log, replay.snapshot_next);
+        queue.restore_log(log, replay.snapshot_next, replay.redelivered_before);
         restore_outstanding(queue, &replay, &mut self.budget);
         take_again(queue, &replay, &mut self.budget)?;
+        let delivered = replay.found.iter().rfind(|(_, found)| found.deliveries > 0);
+        let delivered = delivered.map_or(Ordinal(0), |(ordinal, _)| *ordinal);
         for (ordinal, found) in std::mem::take(&mut replay.found) {
             let Found { message, deliveries, published } = found;
             let body_length = message.body_length();
             let held = Held::Resident(message);
             let item = Item { ordinal, held, deliveries, journaled: true, published, body_length };
             // What was in memory when the snapshot was made stood before all that was in the log.
-            if deliveries > 0 || ordinal < replay.snapshot_next {
+            // So does what was delivered since, and with it what stood before that: the last turn
+            // may have been written in part, and not say that it is settled.
+            if ordinal <= delivered || ordinal < replay.snapshot_next {
                 queue.restore(item, &mut self.budget);
             } else {
                 queue.push(item, &mut self.budget);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::{QueueId, Timestamp};
+use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::store::{CheckpointJob, Outstanding, Place, Snapshot, StoreError};
 use crate::wire::Method;
 
@@ -168,6 +168,9 @@ fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
     let kept = || queue.ready_items().chain(unacked.iter().copied()).filter(|item| item.journaled);
     let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
     snapshot.queue(queue.id, queue.next_ordinal(), &queue.log_state(), &outstanding);
+    if queue.redelivered_before() > Ordinal(0) {
+        snapshot.redeliver(queue.id, queue.redelivered_before());
+    }
     for item in kept() {
         if let Held::Resident(message) = &item.held {
             let place =

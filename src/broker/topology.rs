@@ -168,7 +168,8 @@ impl Broker {
             let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
             self.define(&vhost, id, &delete.into());
         }
-        let count = queue.delete(&mut self.budget);
+        let (count, log) = queue.end(&mut self.budget);
+        self.turn.ended.push(log);
         let sources = self.unbind_destination(Destination::Queue(id));
         self.delete_unused(sources);
         count
@@ -294,6 +295,7 @@ impl Broker {
         method.encode(&mut bytes);
         self.store.journal().define(vhost, queue, &bytes);
         self.promise(self.options.fsync);
+        self.turn.defines = true;
     }
 }
 

@@ -268,7 +268,8 @@ fn start_router(
 ) -> io::Result<JoinHandle<()>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
-    spawn("syncer", move || syncer::run(&requests, &inbox))?;
+    let statistics = Arc::<syncer::Statistics>::default();
+    spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;

@@ -18,6 +18,7 @@ use super::directory::{Directory, SyncFile, journal_path};
 use super::error::StoreError;
 use super::journal::JournalFile;
 use super::snapshot::Snapshot;
+use crate::mutants::mutant;
 
 /// Zeros are written in pieces of this size.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -27,6 +28,8 @@ pub struct CheckpointJob {
     pub(super) directory: Directory,
     pub(super) snapshot: Snapshot,
     pub(super) logs: Vec<SyncFile>,
+    /// What a power cut has taken is accounted for in the snapshot: this boot can be relied upon.
+    pub(super) mark_boot: bool,
     /// The slot of a journal file to be made, and how long.
     pub(super) prepare: Option<(u64, u64)>,
     /// Where it is put.
@@ -43,10 +46,19 @@ impl CheckpointJob {
     /// If the disk is full ([`StoreError::is_passing`]) nothing is lost, and a later checkpoint may
     /// succeed. Any other error is final.
     pub fn run(self) -> Result<(), StoreError> {
-        for file in &self.logs {
-            file.sync()?;
+        if !mutant("snapshot_before_the_logs") {
+            for file in &self.logs {
+                file.sync()?;
+            }
         }
         self.snapshot.write(&self.directory)?;
+        if self.mark_boot {
+            match self.directory.write_boot_mark() {
+                // Without it the next kill counts as a power cut; that is all.
+                Err(error) if error.is_full() => log::warn!("{error}"),
+                other => other?,
+            }
+        }
         if let Some((slot, length)) = self.prepare {
             // Without a prepared file the journal makes one itself; it only takes longer.
             match prepare_journal(&self.directory, slot, length) {

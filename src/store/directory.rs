@@ -5,6 +5,7 @@
 //!     lock                                locked (flock) while a process has the directory open
 //!     version                             "leveret 1"
 //!     clean                               there if the last process stopped in order
+//!     boot                                the boot that all unsynced octets were written under
 //!     journal/<slot>.journal              what happened since the checkpoints; recycled
 //!     snapshots/<generation>.snapshot     the world at a checkpoint; the newest two
 //!     queues/<id>/<number>.segment        the logs of durable queues
@@ -18,22 +19,34 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile};
-use super::error::{Health, StoreError};
+use super::error::{BOOT, Health, StoreError};
 use super::files::OpenFiles;
 use super::header::FORMAT;
 use crate::ids::QueueId;
+use crate::mutants::mutant;
 
 pub(super) const JOURNALS: &str = "journal";
 pub(super) const SNAPSHOTS: &str = "snapshots";
 pub(super) const QUEUES: &str = "queues";
 pub(super) const TRANSIENT: &str = "transient";
 const TRASH: &str = "transient.old";
-const BAD: &str = "bad";
+pub(super) const BAD: &str = "bad";
 const LOCK: &str = "lock";
 const VERSION: &str = "version";
 const CLEAN: &str = "clean";
 
-/// A version file or a clean mark is no longer than this.
+/// How the process before this one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// In order.
+    Clean,
+    /// It was killed, but the operating system went on: what was written is there.
+    Killed,
+    /// The power went, or nobody can tell: what was not synced may be gone.
+    Cut,
+}
+
+/// The text of a mark is no longer than this.
 const MARK_BYTES_MAX: usize = 64;
 
 /// The data directory, and whether it may still be written to.
@@ -54,7 +67,8 @@ impl Directory {
             io::ErrorKind::WouldBlock => StoreError::Locked { directory: disk.name() },
             _ => StoreError::io("lock", &Path::new(&disk.name()).join(LOCK), error),
         })?;
-        let directory = Self { disk, health: Health::default(), files, _lock: Arc::from(lock) };
+        let health = Health::new(Arc::clone(&disk));
+        let directory = Self { disk, health, files, _lock: Arc::from(lock) };
         directory.check_version()?;
         for name in [JOURNALS, SNAPSHOTS, QUEUES, BAD] {
             directory.create_directory(Path::new(name))?;
@@ -70,6 +84,7 @@ impl Directory {
             if names.iter().any(|name| [JOURNALS, SNAPSHOTS, QUEUES].contains(&name.as_str())) {
                 return Err(self.unreadable("its file `version` is missing"));
             }
+            self.write_boot_mark()?;
             return self.write_mark(VERSION, &format!("leveret {FORMAT}\n"));
         };
         let found = text.trim().strip_prefix("leveret ").and_then(|number| number.parse().ok());
@@ -101,15 +116,28 @@ impl Directory {
         }
     }
 
-    /// Whether the last process stopped in order. The mark is gone from now on.
-    pub(super) fn take_clean_mark(&self) -> Result<bool, StoreError> {
-        let clean = self.read_mark(CLEAN)?.is_some();
-        if clean {
-            let path = Path::new(CLEAN);
+    /// How the last process ended. Its mark is gone from now on.
+    pub(super) fn take_ending(&self) -> Result<Ending, StoreError> {
+        let path = Path::new(CLEAN);
+        if self.read_mark(CLEAN)?.is_some() {
+            // Before the mark goes: the next process has to rely on either.
+            self.write_boot_mark()?;
             self.health.guard("remove", path, || self.disk.remove(path))?;
             self.sync_directory(Path::new(""))?;
+            return Ok(Ending::Clean);
         }
-        Ok(clean)
+        let boot = self.disk.boot().map(|boot| format!("{boot}\n"));
+        let same = boot.is_some() && self.read_mark(BOOT)? == boot;
+        Ok(if same { Ending::Killed } else { Ending::Cut })
+    }
+
+    /// Notes under which boot of the operating system the directory is used. From now on all that
+    /// was written is there as long as that is the same, synced or not.
+    pub(super) fn write_boot_mark(&self) -> Result<(), StoreError> {
+        match self.disk.boot() {
+            Some(boot) => self.write_mark(BOOT, &format!("{boot}\n")),
+            None => Ok(()),
+        }
     }
 
     /// Says that this process stopped in order.
@@ -136,7 +164,7 @@ impl Directory {
     fn write_mark(&self, name: &str, text: &str) -> Result<(), StoreError> {
         self.health.check()?;
         let file = NewFile::create(self, Path::new(name))?;
-        // An error here is not final: nobody relies on the file before it has its name.
+        // An error here is not final: nothing relies on the file before it has its name.
         let written = file.file.write_all_at(text.as_bytes(), 0);
         written.map_err(|source| StoreError::io("write", Path::new(name), source))?;
         file.publish(self)
@@ -154,6 +182,9 @@ impl Directory {
     }
 
     pub(super) fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
+        if mutant("no_directory_sync") {
+            return Ok(());
+        }
         self.health.guard("sync directory", path, || self.disk.sync_directory(path))
     }
 
@@ -276,6 +307,9 @@ impl SyncFile {
             Target::Named => files.opening(&self.path, "open", || disk.open(&self.path)),
             Target::Directory => {
                 return health.guard("sync directory", &self.path, || {
+                    if mutant("no_directory_sync") {
+                        return Ok(());
+                    }
                     match disk.sync_directory(&self.path) {
                         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                         other => other,

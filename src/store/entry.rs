@@ -9,6 +9,7 @@
 //!   purge     | 6 | queue | before |
 //!   remember  | 14 | virtual host: text | exchange: text | until | header: the rest |
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
+//!   redeliver | 15 | queue | before |
 //! ```
 //!
 //! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
@@ -113,6 +114,14 @@ pub enum Entry {
         /// The ordinal.
         before: Ordinal,
     },
+    /// All messages below an ordinal may have been delivered: a power cut took the journal's end,
+    /// which would have told.
+    Redeliver {
+        /// The queue.
+        queue: QueueId,
+        /// The ordinal.
+        before: Ordinal,
+    },
 }
 
 /// An entry, or the end of a snapshot.
@@ -197,6 +206,12 @@ pub(super) fn put_end(gather: &mut Gather, queue_max: QueueId) {
     gather.put_number(queue_max.0);
 }
 
+pub(super) fn put_redeliver(gather: &mut Gather, queue: QueueId, before: Ordinal) {
+    gather.put(&[15]);
+    gather.put_number(queue.0);
+    gather.put_number(before.0);
+}
+
 fn put_run(gather: &mut Gather, which: u8, queue: QueueId, first: Ordinal, last: Ordinal) {
     gather.put(&[which]);
     gather.put_number(queue.0);
@@ -222,6 +237,9 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
         6 => Entry::Purge { queue: QueueId(source.number()?), before: Ordinal(source.number()?) },
         7 => return Some(Decoded::End { queue_max: QueueId(source.number()?) }),
         14 => decode_remember(bytes, source)?,
+        15 => {
+            Entry::Redeliver { queue: QueueId(source.number()?), before: Ordinal(source.number()?) }
+        }
         _ => return None,
     };
     source.is_empty().then_some(Decoded::Entry(entry))

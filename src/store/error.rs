@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use super::disk::Disk;
+use crate::mutants::mutant;
+
+/// The file with the boot of the operating system whose page cache can be relied upon.
+pub(super) const BOOT: &str = "boot";
+
 /// Trouble with the data directory, told in one line for the operator.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -109,13 +115,20 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
 /// After a failed write or sync the kernel may report success the next time although the data is
 /// gone, so the first failure is the end: nothing is tried again, and no promise can be given any
 /// more.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Health(Arc<AtomicBool>);
+#[derive(Clone)]
+pub(super) struct Health {
+    failed: Arc<AtomicBool>,
+    disk: Arc<dyn Disk>,
+}
 
 impl Health {
+    pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
+        Self { failed: Arc::default(), disk }
+    }
+
     /// Refuses if anything failed before.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.0.load(Ordering::Acquire) { Err(StoreError::Stopped) } else { Ok(()) }
+        if self.failed.load(Ordering::Acquire) { Err(StoreError::Stopped) } else { Ok(()) }
     }
 
     /// Runs a write or sync unless an earlier one failed, and remembers if it fails. To want for a
@@ -132,7 +145,11 @@ impl Health {
             if source.raw_os_error().is_some_and(|code| errnos.contains(&code)) {
                 return StoreError::Exhausted { operation, path: path.to_owned(), source };
             }
-            self.0.store(true, Ordering::Release);
+            self.failed.store(!mutant("retry_after_a_failed_sync"), Ordering::Release);
+            // The kernel may forget what it could not write: the next process shall not rely on it.
+            if let Err(error) = self.disk.remove(Path::new(BOOT)) {
+                log::error!("cannot remove {BOOT}: {error}");
+            }
             StoreError::Io { operation, path: path.to_owned(), source }
         })
     }

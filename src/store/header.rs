@@ -14,6 +14,7 @@
 use byteorder::{ByteOrder, LittleEndian};
 
 use crate::ids::{QueueId, Timestamp};
+use crate::mutants::mutant;
 
 /// How many octets a file's header takes, with its copy.
 pub(super) const HEADER_BYTES: usize = 1024;
@@ -89,6 +90,17 @@ pub(super) struct Counts {
     pub persistent: Tally,
 }
 
+/// What is known of the journal that was written before another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Previous {
+    /// 0 if there is none.
+    pub generation: u64,
+    /// How many entries it has; 0 if nobody knows.
+    pub entries: u64,
+    /// How many of them are known to be synced.
+    pub synced: u64,
+}
+
 /// A file's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileHeader {
@@ -102,15 +114,25 @@ pub(super) struct FileHeader {
     pub base: u64,
     /// What the times of a segment's records are counted from.
     pub time: Timestamp,
-    /// What was appended to the log before this segment.
+    /// What was appended to the log before this segment; the records of the journal that was
+    /// written before a journal, and those of them (`persistent`) that were known to be synced.
     pub before: Counts,
 }
 
 impl FileHeader {
-    /// The header of a journal or a snapshot. A journal names the generation written before it.
-    pub(super) fn of_generation(kind: FileKind, generation: u64, base: u64) -> Self {
+    /// The header of a journal or a snapshot. A journal tells of the one written before it.
+    pub(super) fn of_generation(kind: FileKind, generation: u64, previous: Previous) -> Self {
         let (queue, time) = Default::default();
-        Self { kind, generation, queue, base, time, before: Counts::default() }
+        let tally = |records| Tally { records, octets: 0 };
+        let Previous { generation: base, entries, synced } = previous;
+        let before = Counts { all: tally(entries), persistent: tally(synced) };
+        Self { kind, generation, queue, base, time, before }
+    }
+
+    /// What a journal tells of the one written before it.
+    pub(super) fn previous(&self) -> Previous {
+        let Counts { all, persistent } = self.before;
+        Previous { generation: self.base, entries: all.records, synced: persistent.records }
     }
 
     /// The octets a file begins with, and the seed of its records' checksums.
@@ -162,7 +184,8 @@ impl FileHeader {
 
 /// The checksum of a header: over everything but the place where it is kept.
 fn checksum(octets: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&octets[..8]), &octets[12..])
+    let end = if mutant("no_generation_in_the_checksum") { 16 } else { octets.len() };
+    crc32c::crc32c_append(crc32c::crc32c(&octets[..8]), &octets[12..end])
 }
 
 #[cfg(test)]
@@ -171,7 +194,11 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_loss_of_either_sector() {
-        let header = FileHeader::of_generation(FileKind::Journal, 7, 6);
+        let header = FileHeader::of_generation(
+            FileKind::Journal,
+            7,
+            Previous { generation: 6, entries: 5, synced: 4 },
+        );
         let (whole, seed) = header.encode();
         for sector in [0..512, 512..1024] {
             let mut octets = whole;

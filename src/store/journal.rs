@@ -22,13 +22,14 @@ use super::directory::{Directory, SyncFile};
 use super::disk::DiskFile;
 use super::entry::{self, Place};
 use super::error::StoreError;
-use super::header::{FileHeader, FileKind};
+use super::header::{FileHeader, FileKind, Previous};
 use super::options::StoreOptions;
 use super::record::{Gather, Kind, RECORD_BYTES};
 use super::room::Room;
 use super::sync::{Progress, SyncRequest};
 use crate::ids::{Ordinal, QueueId, SyncPoint, Timestamp};
 use crate::message::Message;
+use crate::mutants::mutant;
 
 /// Gathers entries: for the journal and for snapshots.
 pub(super) struct EntryWriter {
@@ -41,9 +42,14 @@ pub(super) struct EntryWriter {
 }
 
 impl EntryWriter {
-    pub(super) fn new(kind: FileKind, generation: u64, base: u64, queue_max: QueueId) -> Self {
+    pub(super) fn new(
+        kind: FileKind,
+        generation: u64,
+        previous: Previous,
+        queue_max: QueueId,
+    ) -> Self {
         let mut gather = Gather::default();
-        let seed = gather.put_header(&FileHeader::of_generation(kind, generation, base));
+        let seed = gather.put_header(&FileHeader::of_generation(kind, generation, previous));
         Self { gather, seed, entries: 0, queue_max }
     }
 
@@ -60,10 +66,10 @@ impl EntryWriter {
     }
 }
 
-/// The number of a journal, and of the last one before it of which anything was written.
+/// The number of a journal, and the last one before it of which anything was written.
 #[derive(Clone, Copy)]
 pub(super) struct Generations {
-    pub previous: u64,
+    pub previous: Previous,
     pub current: u64,
 }
 
@@ -71,8 +77,8 @@ pub(super) struct Generations {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub generation: u64,
-    /// The generation that was written before.
-    pub previous: u64,
+    /// The one that was written before.
+    pub previous: Previous,
     pub slot: u64,
 }
 
@@ -91,8 +97,8 @@ pub struct Journal {
     directory: Directory,
     writer: EntryWriter,
     generation: u64,
-    /// The last generation before it of which anything was written.
-    previous: u64,
+    /// The last one before it of which anything was written.
+    previous: Previous,
     slot: u64,
     /// What to sync for the current generation; the directory too, if the file is new.
     files: Vec<SyncFile>,
@@ -169,7 +175,9 @@ impl Journal {
         let files = std::mem::replace(&mut self.files, files);
         if self.position > 0 {
             self.older.push((point, files));
-            self.previous = self.generation;
+            let entries = u64::from(self.written);
+            let synced = self.progress.point().0.saturating_sub(self.entries_before).min(entries);
+            self.previous = Previous { generation: self.generation, entries, synced };
         }
         self.entries_before = point.0;
         self.written = 0;
@@ -219,6 +227,7 @@ impl Journal {
 
     /// A message is settled: acknowledged, expired or dropped.
     pub fn settle(&mut self, queue: QueueId, ordinal: Ordinal) {
+        let ordinal = if mutant("settle_the_next") { ordinal.next() } else { ordinal };
         if let Some(run) = Run::extend(&mut self.settled, queue, ordinal) {
             // A message is delivered before it is settled.
             self.put_delivered();
@@ -228,6 +237,9 @@ impl Journal {
 
     /// A message was handed to a consumer.
     pub fn deliver(&mut self, queue: QueueId, ordinal: Ordinal) {
+        if mutant("no_mark_of_a_delivery") {
+            return;
+        }
         if let Some(run) = Run::extend(&mut self.delivered, queue, ordinal) {
             self.put(|gather| entry::put_deliver(gather, run.queue, run.first, run.last));
         }
@@ -287,9 +299,13 @@ impl Journal {
         if pending { (self.writer.gather.len() + RECORD_BYTES) as u64 } else { 0 }
     }
 
+    /// The files of earlier generations that may not be synced.
+    pub(super) fn older_files(&self) -> impl Iterator<Item = SyncFile> {
+        self.older.iter().flat_map(|(_, files)| files).cloned()
+    }
+
     /// What has to be done so that everything written so far is durable.
     pub fn sync_request(&self) -> SyncRequest {
-        let older = self.older.iter().flat_map(|(_, files)| files);
         // The directory of a new file has to be synced only once.
         let named = self.progress.point().0 > self.entries_before;
         let current = match (self.written, named) {
@@ -299,7 +315,7 @@ impl Journal {
         };
         SyncRequest {
             point: self.point(),
-            files: older.chain(current).cloned().collect(),
+            files: self.older_files().chain(current.iter().cloned()).collect(),
             progress: Arc::clone(&self.progress),
         }
     }

@@ -30,8 +30,6 @@
 //! Left out: replication and encryption. A disk that says it has synced and has not cannot be told
 //! from one that has.
 
-mod error;
-
 mod options;
 
 mod codec;
@@ -45,6 +43,8 @@ mod content;
 mod mapping;
 
 mod disk;
+
+mod error;
 
 mod files;
 
@@ -66,6 +66,8 @@ mod journal;
 
 mod survey;
 
+mod inventory;
+
 mod snapshot;
 
 mod checkpoint;
@@ -80,7 +82,7 @@ mod tests;
 
 pub use checkpoint::CheckpointJob;
 pub use directory::SyncFile;
-pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
+pub use disk::{Disk, DiskFile, Fault, MemoryDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
 pub use journal::Journal;

@@ -20,6 +20,7 @@ use byteorder::{ByteOrder, LittleEndian};
 
 use super::header::{FileHeader, HEADER_BYTES};
 use crate::message::Message;
+use crate::mutants::mutant;
 
 pub(super) use super::codec::Sink;
 
@@ -74,7 +75,7 @@ pub(super) fn step(bytes: &[u8], at: usize, seed: u32, least: u32) -> Step {
         Some(record) if record.sequence >= least => return Step::Record(record),
         _ => {}
     }
-    match resync(bytes, at, seed, least) {
+    match resync(bytes, at, seed, least).filter(|_| !mutant("first_bad_record_is_the_end")) {
         Some(next) => Step::Damaged(at..next),
         None => Step::End { torn: bytes.get(at..).is_some_and(|rest| !starts_with_zeros(rest)) },
     }

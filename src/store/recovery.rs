@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codec::Source;
-use super::directory::{Directory, SNAPSHOTS, journal_path, number_in, snapshot_path};
+use super::directory::{BAD, Directory, Ending, SNAPSHOTS, journal_path, snapshot_path};
 use super::entry::{self, Decoded, Entry};
 use super::error::StoreError;
-use super::header::{FileHeader, FileKind, HEADER_BYTES};
+use super::header::{FileHeader, FileKind, Previous};
+use super::inventory::Inventory;
 use super::journal::Found;
 use super::mapping::Mapping;
 use super::record::{self, FIRST_RECORD, Step};
@@ -31,9 +32,11 @@ const TORN_BYTES_MAX: usize = 4 << 20;
 /// What was found when the data directory was opened.
 pub struct Recovery {
     sources: Vec<Replay>,
-    clean: bool,
+    ending: Ending,
     damaged: u64,
     queue_max: QueueId,
+    /// The last journal that is told.
+    last: Previous,
     directory: Directory,
     /// As long as this lives no journal is written anew.
     _reading: Arc<()>,
@@ -47,17 +50,6 @@ struct Replay {
     end: Option<usize>,
 }
 
-/// What the store has to know of what was found.
-pub(super) struct Inventory {
-    /// Whole snapshots, oldest first.
-    pub snapshots: Vec<u64>,
-    /// Written journals, oldest first.
-    pub journals: Vec<Found>,
-    /// Journals with nothing in them.
-    pub empty: Vec<u64>,
-    pub slot_max: u64,
-}
-
 impl Recovery {
     /// What happened, in order. Entries that cannot be read are reported, counted and left out.
     ///
@@ -69,7 +61,13 @@ impl Recovery {
 
     /// Whether the last process stopped in order.
     pub fn clean(&self) -> bool {
-        self.clean
+        self.ending == Ending::Clean
+    }
+
+    /// Whether what the last process wrote without syncing it may be gone: there was a power cut,
+    /// or nobody can tell.
+    pub fn cut(&self) -> bool {
+        self.ending == Ending::Cut
     }
 
     /// How many entries were found damaged so far.
@@ -92,49 +90,96 @@ impl Recovery {
         Ok(())
     }
 
+    /// The last journal that is told; it is synced when anything is written behind it.
+    pub(super) fn last_journal(&self) -> Previous {
+        self.last
+    }
+
     /// Chooses where to begin and looks the journals through.
     pub(super) fn begin(
         directory: &Directory,
         inventory: &mut Inventory,
-        clean: bool,
+        ending: Ending,
         reading: Arc<()>,
     ) -> Result<Self, StoreError> {
         let mut recovery = Self {
             sources: Vec::new(),
-            clean,
+            ending,
             damaged: 0,
             queue_max: QueueId::default(),
+            last: Previous::default(),
             directory: directory.clone(),
             _reading: reading,
         };
         let base = recovery.choose_snapshot(inventory)?;
-        let mut last = None;
-        for found in &inventory.journals {
-            if found.generation >= base {
-                recovery.check_order(base, last, found)?;
-                recovery.add_journal(found)?;
-                last = Some(found.generation);
-            }
-        }
+        recovery.follow(base, inventory)?;
         Ok(recovery)
     }
 
-    /// Misses a journal: each one names the one before it, which the base or the list must have.
-    fn check_order(
+    /// Looks the journals through from a generation on, one after the other.
+    fn follow(&mut self, base: u64, inventory: &mut Inventory) -> Result<(), StoreError> {
+        let earlier = inventory.journals.iter().rfind(|found| found.generation < base);
+        self.last.generation = earlier.map_or(0, |found| found.generation);
+        let mut looks = Vec::new();
+        for found in inventory.journals.iter().filter(|found| found.generation >= base) {
+            looks.push((*found, look(&self.directory, found, self.cut())?));
+        }
+        let mut looks = looks.into_iter().peekable();
+        while let Some((found, look)) = looks.next() {
+            if !self.follows(base, &found, &look, looks.peek().map(|(next, _)| next))? {
+                self.leave_out(inventory, &found)?;
+                for (found, _) in looks {
+                    self.leave_out(inventory, &found)?;
+                }
+                return Ok(());
+            }
+            let Survey { entries, .. } = look.survey;
+            self.add_journal(&found, look);
+            self.last = Previous { generation: found.generation, entries, synced: entries };
+        }
+        Ok(())
+    }
+
+    /// Whether a journal goes on where the last one ends. If something is missing in between that
+    /// was synced, that is reported, and what follows is told all the same. What a power cut has
+    /// kept of journals behind one that it has not kept does not count: nothing of it was promised.
+    fn follows(
         &mut self,
         base: u64,
-        last: Option<u64>,
         found: &Found,
-    ) -> Result<(), StoreError> {
+        look: &Look,
+        next: Option<&Found>,
+    ) -> Result<bool, StoreError> {
         let Found { generation, previous, .. } = *found;
-        if last.map_or(previous < base || previous == 0, |last| last == previous) {
-            return Ok(());
+        let begins = self.last.generation < base.max(1);
+        let here = self.last.generation == previous.generation;
+        let entries = if here && !begins { self.last.entries } else { 0 };
+        if (begins && previous.generation < base.max(1)) || (here && entries >= previous.entries) {
+            return Ok(true);
         }
-        if base == 0 {
-            return Err(self.directory.unreadable(format!("its journal {previous} is missing")));
+        let next_synced = next.is_some_and(|next| next.previous.synced > 0);
+        let synced = previous.synced > entries || look.survey.synced > 0 || next_synced;
+        if self.cut() && !synced {
+            return Ok(false);
         }
-        log::error!("journal {previous} is missing before {generation}: what it told is lost");
-        self.damaged += 1;
+        if base == 0 && !here {
+            let missing = previous.generation;
+            return Err(self.directory.unreadable(format!("its journal {missing} is missing")));
+        }
+        let missing = previous.entries.saturating_sub(entries).max(1);
+        log::error!("{missing} entries or more are missing before journal {generation}");
+        self.damaged += missing;
+        Ok(true)
+    }
+
+    /// Moves a journal out of the way that is not to be told.
+    fn leave_out(&self, inventory: &mut Inventory, found: &Found) -> Result<(), StoreError> {
+        let Found { generation, slot, .. } = *found;
+        log::warn!("journal {generation} follows on what was never synced and is set aside");
+        let (path, name) = (journal_path(slot), format!("journal-{generation:08}.journal.torn"));
+        let rename = || self.directory.disk.rename(&path, &Path::new(BAD).join(name));
+        self.directory.health.guard("rename", &path, rename)?;
+        inventory.journals.retain(|other| other.generation != generation);
         Ok(())
     }
 
@@ -169,21 +214,22 @@ impl Recovery {
     fn check_first(&self, inventory: &Inventory, damaged: usize) -> Result<(), StoreError> {
         let names = self.directory.list(SNAPSHOTS)?;
         let bad = names.iter().filter(|name| name.ends_with(".bad")).count();
-        let first = inventory.journals.first().map(|found| found.generation);
+        // A journal that nothing was written into leaves none: the next one then is the first.
+        let first = inventory.journals.first().map(|found| found.previous.generation);
         match first {
             None if damaged + bad == 0 => Ok(()),
-            Some(1) if damaged + bad <= 1 => Ok(()),
+            Some(0) if damaged + bad <= 1 => Ok(()),
+            // It may be one that does not count.
+            Some(_) if damaged + bad == 0 && self.cut() => Ok(()),
             _ if damaged + bad == 0 => Err(self.directory.unreadable("its snapshots are missing")),
             _ => Err(self.directory.unreadable("all of its snapshots are damaged")),
         }
     }
 
-    fn add_journal(&mut self, found: &Found) -> Result<(), StoreError> {
-        let path = journal_path(found.slot);
-        let mapping = map(&self.directory, &path)?;
+    fn add_journal(&mut self, found: &Found, look: Look) {
+        let Look { path, mapping, survey } = look;
+        let Survey { end, damaged, torn, .. } = survey;
         let bytes = mapping.bytes();
-        let Some((_, seed)) = FileHeader::decode(FileKind::Journal, bytes) else { return Ok(()) };
-        let Survey { end, damaged, torn } = survey(bytes, seed);
         let name = |at: usize| format!("journal-{:08}-{at:010}", found.generation);
         for (octets, lost) in damaged {
             let at = octets.start;
@@ -198,7 +244,6 @@ impl Recovery {
             self.directory.set_aside(&format!("{}.torn", name(torn.start)), &part[..used]);
         }
         self.sources.push(Replay { path, kind: FileKind::Journal, end: Some(end) });
-        Ok(())
     }
 }
 
@@ -270,51 +315,20 @@ impl Entries<'_> {
     }
 }
 
-impl Inventory {
-    /// Finds the snapshots and journals of a data directory, and clears unfinished ones away.
-    pub(super) fn take(directory: &Directory) -> Result<Self, StoreError> {
-        let mut inventory =
-            Self { snapshots: Vec::new(), journals: Vec::new(), empty: Vec::new(), slot_max: 0 };
-        for name in directory.list(SNAPSHOTS)? {
-            inventory.snapshots.extend(number_in(&name, "snapshot"));
-            if name.ends_with(".tmp") {
-                let path = PathBuf::from(SNAPSHOTS).join(name);
-                directory.health.guard("remove", &path, || directory.disk.remove(&path))?;
-            }
-        }
-        inventory.snapshots.sort_unstable();
-        for name in directory.list(super::directory::JOURNALS)? {
-            let Some(slot) = number_in(&name, "journal") else { continue };
-            inventory.slot_max = inventory.slot_max.max(slot);
-            inventory.look_at_journal(directory, slot)?;
-        }
-        inventory.journals.sort_unstable_by_key(|found| found.generation);
-        Ok(inventory)
-    }
+/// A journal as it was found.
+struct Look {
+    path: PathBuf,
+    mapping: Arc<dyn Mapping>,
+    survey: Survey,
+}
 
-    fn look_at_journal(&mut self, directory: &Directory, slot: u64) -> Result<(), StoreError> {
-        let path = journal_path(slot);
-        let read = || -> std::io::Result<_> {
-            let file = directory.disk.open(&path)?;
-            let length = usize::try_from(file.len()?).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
-            let mut bytes = [0; HEADER_BYTES];
-            file.read_exact_at(&mut bytes[..length], 0)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|source| StoreError::io("read", &path, source))?;
-        match FileHeader::decode(FileKind::Journal, &bytes) {
-            Some((header, _)) => {
-                let FileHeader { generation, base: previous, .. } = header;
-                self.journals.push(Found { generation, previous, slot });
-            }
-            None if bytes.iter().all(|octet| *octet == 0) => self.empty.push(slot),
-            None => {
-                log::error!("{} has no readable header", path.display());
-                directory.set_file_aside(&path, &format!("journal-{slot:04}.journal"));
-            }
-        }
-        Ok(())
-    }
+fn look(directory: &Directory, found: &Found, cut: bool) -> Result<Look, StoreError> {
+    let path = journal_path(found.slot);
+    let mapping = map(directory, &path)?;
+    // Its header could be read a moment ago.
+    let header = FileHeader::decode(FileKind::Journal, mapping.bytes());
+    let survey = header.map(|(_, seed)| survey(mapping.bytes(), seed, cut)).unwrap_or_default();
+    Ok(Look { path, mapping, survey })
 }
 
 fn map(directory: &Directory, path: &Path) -> Result<Arc<dyn Mapping>, StoreError> {

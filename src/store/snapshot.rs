@@ -12,7 +12,7 @@ use super::codec::Source;
 use super::directory::{Directory, NewFile, snapshot_path};
 use super::entry::{self, Decoded, Outstanding, Place};
 use super::error::StoreError;
-use super::header::{FileHeader, FileKind};
+use super::header::{FileHeader, FileKind, Previous};
 use super::journal::EntryWriter;
 use super::record::{self, FIRST_RECORD, Step};
 use super::segment::LogState;
@@ -27,7 +27,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(generation: u64, queue_max: QueueId) -> Self {
-        let writer = EntryWriter::new(FileKind::Snapshot, generation, 0, queue_max);
+        let writer =
+            EntryWriter::new(FileKind::Snapshot, generation, Previous::default(), queue_max);
         Self { writer, generation }
     }
 
@@ -66,6 +67,11 @@ impl Snapshot {
     /// A persistent message that is in these queues and not in their logs.
     pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
         self.writer.put(0, |gather| entry::put_publish(gather, places, message, published));
+    }
+
+    /// All messages of a queue below an ordinal may have been delivered before.
+    pub fn redeliver(&mut self, queue: QueueId, before: Ordinal) {
+        self.writer.put(0, |gather| entry::put_redeliver(gather, queue, before));
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -7,17 +7,22 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::checkpoint::{CheckpointJob, Prepared, prepare_journal};
-use super::directory::{Directory, QUEUES, SyncFile, journal_path, log_directory, snapshot_path};
+use super::directory::{
+    Directory, Ending, JOURNALS, QUEUES, SNAPSHOTS, SyncFile, journal_path, log_directory,
+    snapshot_path,
+};
 use super::disk::Disk;
 use super::error::StoreError;
 use super::files::OpenFiles;
+use super::inventory::Inventory;
 use super::journal::{Found, Generations, Journal, JournalFile};
 use super::log::QueueLog;
 use super::options::StoreOptions;
-use super::recovery::{Inventory, Recovery};
+use super::recovery::Recovery;
 use super::segment::{Location, LogState, Shelf};
 use super::snapshot::Snapshot;
 use crate::ids::{QueueId, SyncPoint};
+use crate::mutants::mutant;
 
 /// An open data directory.
 pub struct Store {
@@ -36,6 +41,8 @@ pub struct Store {
     /// Queues whose logs were asked for, until the first checkpoint shows which are left over.
     known: Mutex<Option<BTreeSet<QueueId>>>,
     damaged: bool,
+    /// The next checkpoint accounts for a power cut.
+    mark_boot: bool,
     /// Alive while recovery still reads the journals.
     reading: Weak<()>,
 }
@@ -51,11 +58,14 @@ impl Store {
         options: StoreOptions,
     ) -> Result<(Self, Recovery), StoreError> {
         let directory = Directory::open(disk, OpenFiles::new(options.open_files_max))?;
-        let clean = directory.take_clean_mark()?;
+        let ending = directory.take_ending()?;
         let mut inventory = Inventory::take(&directory)?;
         let reading = Arc::new(());
         let weak = Arc::downgrade(&reading);
-        let recovery = Recovery::begin(&directory, &mut inventory, clean, reading)?;
+        let recovery = Recovery::begin(&directory, &mut inventory, ending, reading)?;
+        if ending != Ending::Clean && !mutant("recovered_is_not_synced") {
+            sync_found(&directory, &inventory)?;
+        }
         let store = Self::begin(directory, options, inventory, &recovery, weak)?;
         Ok((store, recovery))
     }
@@ -67,10 +77,9 @@ impl Store {
         recovery: &Recovery,
         reading: Weak<()>,
     ) -> Result<Self, StoreError> {
-        let Inventory { snapshots, mut journals, mut empty, slot_max } = inventory;
-        let newest = journals.last().map_or(0, |found| found.generation);
-        let generation = newest.max(snapshots.last().copied().unwrap_or_default()) + 1;
-        let generations = Generations { previous: newest, current: generation };
+        let Inventory { snapshots, mut journals, mut empty, slot_max, generation_max } = inventory;
+        let newest = snapshots.last().copied().unwrap_or_default().max(generation_max);
+        let generations = Generations { previous: recovery.last_journal(), current: newest + 1 };
         let needed_from = needed_from(&snapshots);
         let needless = journals.iter().filter(|found| found.generation < needed_from);
         empty.extend(needless.map(|found| found.slot));
@@ -99,6 +108,7 @@ impl Store {
             slot_next,
             known: Mutex::new(Some(BTreeSet::new())),
             damaged: recovery.damaged() > 0,
+            mark_boot: recovery.cut(),
             reading,
         })
     }
@@ -184,7 +194,13 @@ impl Store {
 
     /// Hands a filled snapshot over, with what the logs have to have synced before it is published.
     /// The job is to be run on another thread.
-    pub fn finish_checkpoint(&mut self, snapshot: Snapshot, logs: Vec<SyncFile>) -> CheckpointJob {
+    pub fn finish_checkpoint(
+        &mut self,
+        snapshot: Snapshot,
+        mut logs: Vec<SyncFile>,
+    ) -> CheckpointJob {
+        // Should the snapshot be damaged one day, these are needed with the one before.
+        logs.extend(self.journal.older_files());
         self.publishing = Some((snapshot.generation(), self.journal.switched_at()));
         let prepare = self.spare.lock().is_none().then(|| {
             self.slot_next += 1;
@@ -194,6 +210,7 @@ impl Store {
             directory: self.directory.clone(),
             snapshot,
             logs,
+            mark_boot: std::mem::take(&mut self.mark_boot),
             prepare,
             prepared: Arc::clone(&self.spare),
         }
@@ -266,9 +283,22 @@ impl Store {
     }
 }
 
+/// Makes durable what is going to be told: a killed process may have left it unsynced, and what is
+/// promised from now on relies on it.
+fn sync_found(directory: &Directory, inventory: &Inventory) -> Result<(), StoreError> {
+    for found in &inventory.journals {
+        SyncFile::named(directory, journal_path(found.slot)).sync()?;
+    }
+    directory.sync_directory(Path::new(JOURNALS))?;
+    directory.sync_directory(Path::new(SNAPSHOTS))
+}
+
 /// The oldest generation that a kept snapshot needs the journal of. Before there are two snapshots
 /// the journals reach back to the empty world.
 fn needed_from(snapshots: &[u64]) -> u64 {
+    if mutant("journals_go_too_early") {
+        return snapshots.last().map_or(0, |newest| newest + 1);
+    }
     if snapshots.len() < 2 { 0 } else { snapshots[0] }
 }
 

@@ -8,9 +8,10 @@
 //!
 //! Every entry says how many of the file's entries were known to be synced when it was written.
 //! With that, octets that were damaged can be told from octets that a power cut kept from being
-//! written. One missing entry is always taken for damage, and costs itself only. More than one in a
-//! row that nothing says was synced is where the journal ends; what follows is copied aside and
-//! left out.
+//! written. One missing entry is taken for damage, and costs itself only. More than one in a row that
+//! nothing says was synced is where the journal ends; what follows is copied aside and left out.
+//! After a power cut even one is: what follows may rely on it, as a purge does on the deliveries
+//! before it.
 
 use std::ops::Range;
 
@@ -21,6 +22,10 @@ use super::record::{self, FIRST_RECORD, Step};
 pub(super) struct Survey {
     /// Behind the last entry that counts.
     pub end: usize,
+    /// How many entries the file has up to there, those included that are missing between others.
+    pub entries: u64,
+    /// How many of them are known to be synced.
+    pub synced: u64,
     /// Octets that are damaged, and how many entries they were.
     pub damaged: Vec<(Range<usize>, u32)>,
     /// Octets at the end that do not count.
@@ -35,8 +40,8 @@ struct Hole {
     lost: u32,
 }
 
-/// Looks through a journal's octets.
-pub(super) fn survey(bytes: &[u8], seed: u32) -> Survey {
+/// Looks through a journal's octets. With `cut` the power went since they were written.
+pub(super) fn survey(bytes: &[u8], seed: u32, cut: bool) -> Survey {
     let mut holes: Vec<Hole> = Vec::new();
     let mut at = FIRST_RECORD;
     let mut damaged_from = None;
@@ -60,11 +65,12 @@ pub(super) fn survey(bytes: &[u8], seed: u32) -> Survey {
             Step::End { torn } => break torn,
         }
     };
-    let ends = |hole: &Hole| hole.lost > 1 && hole.first >= synced;
+    let most = if cut { 0 } else { 1 };
+    let ends = |hole: &Hole| hole.lost > most && hole.first >= synced;
     let cut = holes.iter().position(ends);
-    let end = cut.map_or(at, |cut| holes[cut].octets.start);
+    let (end, entries) = cut.map_or((at, next), |cut| (holes[cut].octets.start, holes[cut].first));
     let damaged = holes.into_iter().take(cut.unwrap_or(usize::MAX));
     let damaged = damaged.map(|hole| (hole.octets, hole.lost)).collect();
     let torn = (torn || cut.is_some()).then_some(end..bytes.len());
-    Survey { end, damaged, torn }
+    Survey { end, entries: entries.into(), synced: synced.into(), damaged, torn }
 }

@@ -10,7 +10,7 @@ pub(super) mod exchange;
 pub(super) mod queue;
 pub(super) mod tx;
 
-use crate::wire::{Method, ReplyCode, access};
+use crate::wire::{Method, ReplyCode, access, exchange as wire_exchange, queue as wire_queue};
 
 use super::Broker;
 use super::call::Call;
@@ -22,6 +22,9 @@ pub(super) fn on_channel(
     call: &mut Call<'_>,
     method: Method,
 ) -> Result<(), Exception> {
+    if tells_of_durable(&method) && broker.defines() {
+        broker.promise(broker.options.fsync);
+    }
     match method {
         Method::Access(access::Method::Request(_)) => {
             broker.reply(call, access::RequestOk { ticket: 1 });
@@ -34,6 +37,18 @@ pub(super) fn on_channel(
         Method::Queue(method) => queue::handle(broker, call, method),
         Method::Tx(method) => tx::handle(broker, call, &method),
         Method::Connection(_) | Method::Access(_) => Err(unexpected()),
+    }
+}
+
+/// Whether the answer to a method tells that something durable is there, or is not, be it the work
+/// of another client: then it waits until that is synced.
+fn tells_of_durable(method: &Method) -> bool {
+    match method {
+        Method::Queue(wire_queue::Method::Declare(declare)) => declare.durable || declare.passive,
+        Method::Exchange(wire_exchange::Method::Declare(declare)) => {
+            declare.durable || declare.passive
+        }
+        other => matches!(other, Method::Queue(_) | Method::Exchange(_)),
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) struct Queue {
     pending: Vec<Item>,
     resident_count: usize,
     resident_bytes: u64,
+    /// Messages below may have been delivered although nothing says so: there was a power cut.
+    redelivered_before: Ordinal,
     /// Octets of the bodies of ready messages, but for those before `counted_from`.
     ready_body_bytes: u64,
     /// The first ordinal after a restart: what was in the log before is not counted.
@@ -97,6 +99,7 @@ impl Queue {
             pending: Vec::new(),
             resident_count: 0,
             resident_bytes: 0,
+            redelivered_before: Ordinal(0),
             ready_body_bytes: 0,
             counted_from: Ordinal(0),
         }

@@ -84,7 +84,8 @@ impl Queue {
     }
 
     /// Adds a message at the back: in memory where there is room, else in the log.
-    pub(crate) fn push(&mut self, item: Item, budget: &mut Budget) {
+    pub(crate) fn push(&mut self, mut item: Item, budget: &mut Budget) {
+        item.deliveries = item.deliveries.max(self.deliveries_at_least(item.ordinal));
         self.ready_body_bytes += u64::from(item.body_length);
         if let Held::Resident(message) = &item.held {
             if self.has_room(message, budget) {
@@ -130,7 +131,7 @@ impl Queue {
         let item = Item {
             ordinal: stored.ordinal,
             held: Held::Logged(stored.location),
-            deliveries: 0,
+            deliveries: self.deliveries_at_least(stored.ordinal),
             journaled: self.declared.persists() && stored.message.persistent(),
             published: stored.published,
             body_length: self.counted_length(stored.ordinal, &stored.message),
@@ -150,7 +151,8 @@ impl Queue {
     }
 
     /// Adds a message to the returned ones that was not taken in this process: recovery.
-    pub(crate) fn restore(&mut self, item: Item, budget: &mut Budget) {
+    pub(crate) fn restore(&mut self, mut item: Item, budget: &mut Budget) {
+        item.deliveries = item.deliveries.max(self.deliveries_at_least(item.ordinal));
         self.ready_body_bytes += u64::from(item.body_length);
         if let Held::Resident(message) = &item.held {
             self.charge(message, budget);
@@ -158,8 +160,8 @@ impl Queue {
         self.returned.insert(item.ordinal, item);
     }
 
-    /// Throws all ready messages away. Returns how many they were, and the ordinals of returned
-    /// ones that the journal knows (all others are below the next ordinal and were never taken).
+    /// Throws all ready messages away. Returns how many they were, and the ordinals of those that
+    /// the journal knows as delivered (all others are below the next ordinal and were never taken).
     pub(crate) fn purge(&mut self, budget: &mut Budget) -> (u64, Vec<Ordinal>) {
         let count = self.ready();
         let returned = std::mem::take(&mut self.returned);
@@ -172,6 +174,10 @@ impl Queue {
         }
         for item in std::mem::take(&mut self.resident) {
             self.forget(&item, budget);
+            // One that counts as delivered is none of those that a purge takes by itself.
+            if item.journaled && item.deliveries > 0 {
+                journaled.push(item.ordinal);
+            }
         }
         self.log.purge();
         self.pending.clear();
@@ -206,9 +212,26 @@ impl Queue {
 
     /// Gives the queue the log that an earlier process left, with ordinals below `counted_from`:
     /// recovery.
-    pub(crate) fn restore_log(&mut self, log: QueueLog, counted_from: Ordinal) {
+    pub(crate) fn restore_log(
+        &mut self,
+        log: QueueLog,
+        counted_from: Ordinal,
+        redelivered_before: Ordinal,
+    ) {
+        self.redelivered_before = redelivered_before;
         self.counted_from = counted_from;
         self.log = log;
+    }
+
+    /// How often a message has been delivered at least: once, if a power cut may have taken the
+    /// news of it.
+    fn deliveries_at_least(&self, ordinal: Ordinal) -> u32 {
+        u32::from(ordinal < self.redelivered_before)
+    }
+
+    /// Below this ordinal messages may have been delivered although nothing says so.
+    pub(crate) fn redelivered_before(&self) -> Ordinal {
+        self.redelivered_before
     }
 
     /// The log itself: recovery.
@@ -221,11 +244,16 @@ impl Queue {
         self.returned.values().chain(&self.resident)
     }
 
-    /// Ends the queue and its files. Returns how many messages were ready.
-    pub(crate) fn delete(mut self, budget: &mut Budget) -> u64 {
-        let (count, _) = self.purge(budget);
-        self.log.delete();
-        count
+    /// Ends the queue. Returns how many messages were ready, and the log, which is to be deleted when
+    /// the journal tells of it.
+    pub(crate) fn end(self, budget: &mut Budget) -> (u64, QueueLog) {
+        let count = self.ready();
+        for item in self.returned.values().chain(&self.resident) {
+            if let Held::Resident(message) = &item.held {
+                budget.left += cost(message);
+            }
+        }
+        (count, self.log)
     }
 
     /// The octets of an item; `None` if its record is damaged.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 mod memory;
 mod real;
 
-pub use memory::MemoryDisk;
+pub use memory::{Fault, MemoryDisk};
 pub use real::RealDisk;
 
 use super::mapping::Mapping;
@@ -21,6 +21,12 @@ use super::mapping::Mapping;
 pub trait Disk: Send + Sync {
     /// The data directory's name, for messages to people.
     fn name(&self) -> String;
+
+    /// Names the run of the operating system since it was started: as long as that is the same, what
+    /// an earlier process wrote is there, synced or not. None if it cannot be told.
+    fn boot(&self) -> Option<String> {
+        None
+    }
 
     /// Takes the lock that only one process can have; it is held until the value is dropped.
     ///

@@ -51,6 +51,11 @@ impl Disk for RealDisk {
         self.root.display().to_string()
     }
 
+    fn boot(&self) -> Option<String> {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(text.trim().to_owned())
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
         let mut options = OpenOptions::new();
         let file = options.create(true).write(true).truncate(false).mode(0o600);
@@ -145,7 +150,11 @@ impl DiskFile for RealFile {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        Ok(rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length)?)
+        // A signal may come while a large file gets its room.
+        rustix::io::retry_on_intr(|| {
+            rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length)
+        })?;
+        Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {

@@ -199,11 +199,14 @@ impl QueueLog {
             return Ok(reader.at(location));
         }
         let shared = held.mapping.borrow().as_ref().and_then(Weak::upgrade);
-        let reader = match shared {
-            Some(mapping) => SegmentReader::over(&self.shelf, location.segment, mapping),
-            None => self.open(location.segment)?,
-        };
-        let Some(reader) = reader else { return Ok(None) };
+        let shared = shared
+            .and_then(|mapping| SegmentReader::over(&self.shelf, location.segment, mapping))
+            .and_then(|reader| reader.at(location));
+        if shared.is_some() {
+            return Ok(shared);
+        }
+        // The mapping may be older than the record.
+        let Some(reader) = self.open(location.segment)? else { return Ok(None) };
         held.mapping.replace(Some(Arc::downgrade(&reader.mapping)));
         Ok(reader.at(location))
     }

@@ -8,6 +8,7 @@ use super::super::header::Counts;
 use super::super::options::StoreOptions;
 use super::super::segment::{Location, LogState, Shelf};
 use super::{QueueLog, Restored};
+use crate::mutants::mutant;
 
 impl QueueLog {
     /// The log as `state` says that it was, with the messages `outstanding` that had been taken and
@@ -76,6 +77,9 @@ impl QueueLog {
         } else if length > wanted {
             let health = &self.shelf.directory.health;
             health.guard("cut", &path, || file.set_len(wanted))?;
+        }
+        // Also if it was cut before: by a process that was killed and did not sync that.
+        if !mutant("a_cut_is_not_synced") {
             self.unsynced_from = Some(end.segment);
         }
         Ok(())

@@ -116,6 +116,7 @@ fn line(entry: &Entry) -> String {
         Entry::Remember { virtual_host, exchange, until, header } => {
             format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
         }
+        Entry::Redeliver { queue, before } => format!("redeliver {queue} before {before}"),
         Entry::Purge { queue, before } => format!("purge {queue} before {before}"),
     }
 }

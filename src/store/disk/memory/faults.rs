@@ -1,0 +1,102 @@
+//! Which call of a disk in memory fails, and how.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// EIO: the disk has failed. Nothing of a write is there.
+    Failed,
+    /// ENOSPC: there is no room. Nothing of a write is there.
+    Full,
+    /// EINTR: a signal came.
+    Interrupted,
+    /// Half of a write is there; other calls fail with EIO.
+    Short,
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Failed | Self::Short => io::Error::other("simulated fault"),
+            Self::Full => io::ErrorKind::StorageFull.into(),
+            Self::Interrupted => io::ErrorKind::Interrupted.into(),
+        }
+    }
+}
+
+/// Counts the calls, and those that change something, and fails where it was told to.
+#[derive(Default)]
+pub(super) struct Faults {
+    calls: AtomicU64,
+    changes: AtomicU64,
+    fail_from: AtomicU64,
+    full: AtomicBool,
+    call: Mutex<Option<(u64, Fault)>>,
+}
+
+impl Faults {
+    pub(super) fn fail_changes(&self, count: u64) {
+        self.fail_from.store(self.changes() + count, Ordering::SeqCst);
+    }
+
+    pub(super) fn fail_call(&self, count: u64, fault: Fault) {
+        *self.call.lock() = Some((self.calls() + count, fault));
+    }
+
+    pub(super) fn fill(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// A call that changes nothing.
+    pub(super) fn call(&self) -> io::Result<()> {
+        self.next_call().map_err(Fault::error)
+    }
+
+    /// A call that changes something.
+    pub(super) fn change(&self) -> io::Result<()> {
+        self.next_change().map_err(Fault::error)
+    }
+
+    /// A call that writes; on an error says how much of `length` is written all the same.
+    pub(super) fn write(&self, length: usize) -> Result<(), (usize, io::Error)> {
+        self.next_change().map_err(|fault| {
+            let written = if fault == Fault::Short { length / 2 } else { 0 };
+            (written, fault.error())
+        })
+    }
+
+    fn next_call(&self) -> Result<(), Fault> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        match *self.call.lock() {
+            Some((at, fault)) if at == number => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    fn next_change(&self) -> Result<(), Fault> {
+        let number = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
+        self.next_call()?;
+        let fail_from = self.fail_from.load(Ordering::SeqCst);
+        if fail_from != 0 && number >= fail_from {
+            // What was under way when the power went has got to the disk in part.
+            return Err(if number == fail_from { Fault::Short } else { Fault::Failed });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! The first, the second, .. call of the disk fails, until none is left that could: each time the
+//! broker stops without a promise that it cannot keep, and the next one serves what was promised.
+
+use leveret::store::{Fault, MemoryDisk};
+
+use super::check::check;
+use super::model::Model;
+use super::random::Random;
+use super::world::{End, Setup, World};
+
+#[test]
+fn whichever_call_fails_and_however_nothing_promised_is_lost() {
+    let full = std::env::var_os("LEVERET_FULL").is_some();
+    let seeds = if full { 1..=8 } else { 1..=1 };
+    for seed in seeds {
+        for fault in [Fault::Failed, Fault::Full, Fault::Interrupted, Fault::Short] {
+            let mut number = 1;
+            while run(seed, number, fault)
+                .unwrap_or_else(|broken| panic!("seed {seed}, call {number}, {fault:?}: {broken}"))
+            {
+                number += 1;
+            }
+            assert!(number > 100, "only {number} calls: too little happened");
+        }
+    }
+}
+
+/// Works with one call that fails. Returns whether the run was long enough for it.
+fn run(seed: u64, number: u64, fault: Fault) -> Result<bool, String> {
+    let mut random = Random::new(seed);
+    let setup = Setup::new(&mut random);
+    let mut model = Model::new();
+    let disk = MemoryDisk::new();
+    disk.fail_call(number, fault);
+    if let Ok((broker, _)) = setup.open(&disk) {
+        let mut world = World::new(broker, &setup, &mut model, &mut random);
+        match world.run(60) {
+            Err(End::Broken(what)) => return Err(what),
+            Err(End::Disk) => world.fail_turn(),
+            Ok(()) => {}
+        }
+    }
+    let reached = disk.calls() >= number;
+    for (left, sure) in [(disk.killed(), model.written), (disk.torn(seed ^ number), model.durable)]
+    {
+        let (broker, damaged) =
+            setup.open(&left).map_err(|error| format!("it does not recover: {error}"))?;
+        let mut known = model.clone();
+        check(broker, &mut known, sure, damaged)?;
+    }
+    Ok(reached)
+}

@@ -1,0 +1,292 @@
+//! A broker on a simulated disk, its syncer, its checkpointer and its clients, one turn after the
+//! other until the disk goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leveret::broker::{
+    Broker, BrokerError, BrokerOptions, Command, Effects, FsyncPolicy, OpenConnection,
+};
+use leveret::ids::{ChannelNumber, SyncPoint, Timestamp};
+use leveret::store::{CheckpointJob, MemoryDisk, Store, StoreError, StoreOptions, SyncRequest};
+use leveret::wire::{Method, ShortString, Table, basic, channel, confirm, tx};
+
+use super::client::{Client, Expected, Mode};
+use super::model::Model;
+use super::random::Random;
+
+pub(crate) const CHANNEL: ChannelNumber = ChannelNumber(1);
+
+/// How a broker is set up: small, so that everything happens often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub fsync: FsyncPolicy,
+    pub store: StoreOptions,
+    pub resident_bytes_max: u64,
+}
+
+impl Setup {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let fsync = match random.below(5) {
+            0 => FsyncPolicy::Interval(Duration::from_millis(40)),
+            1 => FsyncPolicy::Never,
+            _ => FsyncPolicy::Always,
+        };
+        Self {
+            fsync,
+            store: StoreOptions {
+                segment_bytes_min: 4096,
+                segment_bytes_max: random.pick(&[4096, 16 << 10]),
+                journal_bytes_max: random.pick(&[3 << 10, 12 << 10, 40 << 10]),
+                journal_bytes_prepared: random.pick(&[4096, 16 << 10]),
+                journal_bytes_spare: random.pick(&[0, 4096]),
+                open_files_max: random.pick(&[1, 3, 100]),
+            },
+            resident_bytes_max: random.pick(&[0, 2 << 10, 20 << 10, 1 << 20]),
+        }
+    }
+
+    pub(crate) fn open(&self, disk: &MemoryDisk) -> Result<(Broker, u64), BrokerError> {
+        let (store, recovery) = Store::open(Arc::new(disk.clone()), self.store)?;
+        let options = BrokerOptions {
+            fsync: self.fsync,
+            resident_bytes_max: self.resident_bytes_max,
+            outbox_bytes_max: 50_000,
+            ..BrokerOptions::default()
+        };
+        let damaged = recovery.damaged();
+        Ok((Broker::open(store, recovery, options)?, damaged))
+    }
+}
+
+/// Why a world ends.
+pub(crate) enum End {
+    /// The disk failed, as it was told to.
+    Disk,
+    /// A promise was broken.
+    Broken(String),
+}
+
+impl From<StoreError> for End {
+    fn from(_: StoreError) -> Self {
+        Self::Disk
+    }
+}
+
+impl From<String> for End {
+    fn from(what: String) -> Self {
+        Self::Broken(what)
+    }
+}
+
+pub(crate) struct World<'a> {
+    pub broker: Broker,
+    pub model: &'a mut Model,
+    pub random: &'a mut Random,
+    pub clients: Vec<Client>,
+    pub clients_made: u64,
+    effects: Effects,
+    pub now: u64,
+    promises: bool,
+    requests: Vec<(u64, SyncRequest)>,
+    synced: Option<SyncPoint>,
+    job: Option<(u64, CheckpointJob)>,
+    job_done: bool,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        broker: Broker,
+        setup: &Setup,
+        model: &'a mut Model,
+        random: &'a mut Random,
+    ) -> Self {
+        Self {
+            broker,
+            now: model.turn * 7,
+            model,
+            random,
+            clients: Vec::new(),
+            clients_made: 0,
+            effects: Effects::default(),
+            promises: setup.fsync == FsyncPolicy::Always,
+            requests: Vec::new(),
+            synced: None,
+            job: None,
+            job_done: false,
+        }
+    }
+
+    /// So many steps: turns with a few commands each, syncs and checkpoints some time later.
+    pub(crate) fn run(&mut self, steps: u64) -> Result<(), End> {
+        for mode in [Mode::Confirm, Mode::Confirm, Mode::Plain, Mode::Transaction] {
+            self.connect(mode)?;
+        }
+        for _ in 0..steps {
+            match self.random.below(10) {
+                0 | 1 if !self.requests.is_empty() => self.sync()?,
+                2 if self.job.is_some() => self.run_job()?,
+                _ => self.turn()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns without clients, until there is nothing left to do.
+    pub(crate) fn idle(&mut self) -> Result<(), End> {
+        for _ in 0..4 {
+            self.begin_turn()?;
+            self.end_turn()?;
+            self.sync()?;
+            self.run_job()?;
+        }
+        Ok(())
+    }
+
+    /// A last checkpoint, and the mark that all is in order.
+    pub(crate) fn close(mut self) -> Result<(), End> {
+        self.run_job()?;
+        self.begin_turn()?;
+        self.end_turn()?;
+        let turn = self.model.turn;
+        if self.broker.is_checkpointing() {
+            self.run_job()?;
+            self.broker.checkpoint_done()?;
+        }
+        self.broker.close_store()?;
+        self.model.durable = turn;
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Result<(), End> {
+        self.begin_turn()?;
+        let alone = self.random.percent(5) && super::commands::alone(self);
+        if !alone {
+            for _ in 0..=self.random.below(6) {
+                super::commands::command(self);
+            }
+        }
+        self.end_turn()
+    }
+
+    fn begin_turn(&mut self) -> Result<(), End> {
+        self.model.turn += 1;
+        self.now += self.random.below(30);
+        if let Some(point) = self.synced.take() {
+            self.broker.synced(point, &mut self.effects);
+        }
+        if std::mem::take(&mut self.job_done) {
+            self.broker.checkpoint_done()?;
+        }
+        for place in 0..self.clients.len() {
+            let drained = std::mem::take(&mut self.clients[place].drained);
+            if drained > 0 {
+                self.apply(place, Command::Drained(drained));
+            }
+        }
+        Ok(())
+    }
+
+    fn end_turn(&mut self) -> Result<(), End> {
+        let now = Timestamp(self.now);
+        let request = self.broker.end_turn(now, &mut self.effects)?;
+        self.requests.extend(request.map(|request| (self.model.turn, request)));
+        if self.broker.holds_outputs() || self.effects.take_urgent().next().is_some() {
+            // There was no room: publishes wait from now on, which clients here do not expect. The
+            // world ends, told nothing more.
+            return Err(End::Disk);
+        }
+        self.model.written = self.model.turn;
+        for (to, outputs) in self.effects.take() {
+            let Some(client) = self.clients.iter_mut().find(|client| client.id == to) else {
+                continue;
+            };
+            for output in &outputs {
+                client.receive(self.model, output, self.promises)?;
+            }
+        }
+        if let Some(job) = self.broker.checkpoint(now)? {
+            self.job = Some((self.model.turn, job));
+        }
+        Ok(())
+    }
+
+    /// The syncer: the newest request covers the others.
+    fn sync(&mut self) -> Result<(), End> {
+        let Some((turn, request)) = self.requests.pop() else { return Ok(()) };
+        self.requests.clear();
+        request.run()?;
+        self.model.durable = self.model.durable.max(turn);
+        self.synced = Some(request.point);
+        Ok(())
+    }
+
+    /// The checkpointer: what the snapshot holds is durable.
+    fn run_job(&mut self) -> Result<(), End> {
+        let Some((turn, job)) = self.job.take() else { return Ok(()) };
+        job.run()?;
+        self.model.durable = self.model.durable.max(turn);
+        self.job_done = true;
+        Ok(())
+    }
+
+    pub(crate) fn apply(&mut self, place: usize, command: Command) {
+        let from = self.clients[place].id;
+        self.broker.apply(Timestamp(self.now), from, command, &mut self.effects);
+    }
+
+    /// Sends a method and notes what is to come of it.
+    pub(crate) fn call(&mut self, place: usize, method: impl Into<Method>, expected: Expected) {
+        self.clients[place].expected.push_back(expected);
+        self.apply(place, Command::Method(CHANNEL, method.into()));
+    }
+
+    pub(crate) fn send(&mut self, place: usize, method: impl Into<Method>) {
+        self.apply(place, Command::Method(CHANNEL, method.into()));
+    }
+
+    fn connect(&mut self, mode: Mode) -> Result<(), End> {
+        self.begin_turn()?;
+        self.open_client(mode);
+        self.end_turn()
+    }
+
+    pub(crate) fn open_client(&mut self, mode: Mode) {
+        self.clients_made += 1;
+        let place = self.clients.len();
+        self.clients.push(Client::new(self.clients_made, mode));
+        let open = OpenConnection {
+            peer: "simulation".to_owned(),
+            user: ShortString::clipped("guest"),
+            virtual_host: ShortString::clipped("/"),
+            client_properties: Table::default(),
+            channel_max: 8,
+        };
+        self.clients[place].expected.push_back(Expected::Nothing);
+        self.apply(place, Command::Open(Box::new(open)));
+        self.call(place, channel::Open::default(), Expected::Nothing);
+        let prefetch_count = self.random.pick(&[0, 1, 5, 50]);
+        let qos = basic::Qos { prefetch_count, ..Default::default() };
+        self.call(place, qos, Expected::Nothing);
+        match mode {
+            Mode::Plain => {}
+            Mode::Confirm => self.call(place, confirm::Select::default(), Expected::Nothing),
+            Mode::Transaction => self.call(place, tx::Select::default(), Expected::Nothing),
+        }
+    }
+
+    /// A turn failed: what it did without an acknowledgement may have happened unseen.
+    pub(crate) fn fail_turn(&mut self) {
+        self.model.turn += 1;
+        let instances: Vec<_> = self
+            .clients
+            .iter()
+            .flat_map(|client| client.consumers.values())
+            .filter(|consumer| consumer.no_ack)
+            .map(|consumer| consumer.instance)
+            .collect();
+        for instance in instances {
+            self.model.purge(instance, false);
+        }
+    }
+}
