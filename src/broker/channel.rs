@@ -8,6 +8,7 @@ use crate::wire::ShortString;
 use super::confirms::Confirms;
 use super::consumer::ConsumerKey;
 use super::effect::Output;
+use super::permission::Permitted;
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
 use super::transaction::Transaction;
@@ -70,6 +71,8 @@ pub(super) struct Channel {
     pub connection: usize,
     /// Its number there.
     pub number: ChannelNumber,
+    /// Where it may publish.
+    pub permitted: Permitted,
     /// Whether it is open.
     pub state: ChannelState,
     /// What publishes and acknowledgements do.
@@ -107,6 +110,7 @@ impl Channel {
             connection_id,
             connection,
             number,
+            permitted: Permitted::default(),
             state: ChannelState::Open,
             mode: Mode::Plain,
             reply_consumer: None,

@@ -34,6 +34,8 @@ pub(super) struct Turn {
     pub parking: Vec<usize>,
     /// The method being handled has journaled a definition: its reply waits.
     pub defined: bool,
+    /// An operator has changed something, and waits for the disk.
+    pub changed: bool,
 }
 
 /// How far the journal is written, asked to be synced, and synced.
@@ -51,6 +53,16 @@ pub(super) struct Durability {
 impl Durability {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.deadline
+    }
+
+    /// Up to where the journal is written.
+    pub(super) fn written(&self) -> SyncPoint {
+        self.written
+    }
+
+    /// Whether what is written up to `point` is as durable as the policy promises.
+    pub(super) fn keeps(&self, policy: FsyncPolicy, point: SyncPoint) -> bool {
+        policy != FsyncPolicy::Always || point <= self.synced
     }
 }
 
@@ -101,7 +113,7 @@ impl Broker {
     /// Gives the turn's confirms and replies their sync point. Says whether any waits for it.
     fn park(&mut self, point: SyncPoint, effects: &mut Effects) -> bool {
         let promised = self.options.fsync == FsyncPolicy::Always && point > self.durability.synced;
-        let mut waits = false;
+        let mut waits = promised && std::mem::take(&mut self.turn.changed);
         for place in std::mem::take(&mut self.turn.confirming) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
             if let Mode::Confirm(confirms) = &mut channel.mode {

@@ -10,10 +10,12 @@
 //! and randomness come in as values, so the same commands give the same effects. What it keeps on
 //! disk it reaches through [`crate::store`].
 //!
-//! Left out here: permissions, policies, time to live, dead letters, priorities.
+//! Left out here: time to live, dead letters, priorities.
 
+pub mod access;
 pub mod arguments;
 mod call;
+mod changes;
 mod channel;
 mod command;
 mod confirms;
@@ -25,9 +27,12 @@ mod effect;
 mod exception;
 pub mod exchange;
 mod fsync;
+mod import;
 mod lifecycle;
 mod methods;
 mod names;
+mod permission;
+mod policies;
 mod publish;
 mod queue;
 mod recovery;
@@ -57,6 +62,7 @@ use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
 use crate::store::{Place, Store, StoreError, SyncRequest};
 use crate::wire::{Method, MethodId, ShortString};
 
+use access::Access;
 use call::Call;
 use channel::{Channel, ChannelState};
 use connections::Connection;
@@ -100,6 +106,7 @@ impl Default for BrokerOptions {
 pub struct Broker {
     options: BrokerOptions,
     store: Store,
+    access: Access,
     vhosts: Vec<VirtualHost>,
     exchanges: HashMap<ExchangeId, Exchange>,
     queues: HashMap<QueueId, Queue>,

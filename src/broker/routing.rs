@@ -68,7 +68,7 @@ impl Broker {
             }
         }
         if scratch.found.is_empty()
-            && let Some(alternate) = &exchange.declared.alternate
+            && let Some(alternate) = exchange.alternate()
         {
             // An alternate exchange that does not exist (any more) is passed over, as by RabbitMQ.
             scratch.exchanges.extend(self.vhosts[vhost].exchanges.get(alternate));

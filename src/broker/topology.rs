@@ -10,6 +10,7 @@ use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::Broker;
+use super::access::ObjectKind;
 use super::exchange::{Binding, Destination, InvalidBinding};
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
@@ -17,8 +18,13 @@ use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
 impl Broker {
     /// Adds a vhost with the exchanges that each has.
     pub(super) fn add_vhost(&mut self, name: ShortString) -> usize {
-        let place = self.vhosts.len();
-        self.vhosts.push(VirtualHost::new(name));
+        let vhost = VirtualHost::new(name);
+        let free = self.vhosts.iter().position(|vhost| vhost.name.is_empty());
+        let place = free.unwrap_or(self.vhosts.len());
+        match self.vhosts.get_mut(place) {
+            Some(deleted) => *deleted = vhost,
+            None => self.vhosts.push(vhost),
+        }
         for (name, kind) in PREDECLARED {
             self.add_exchange(ExchangeDeclaration {
                 name: ShortString::clipped(name),
@@ -32,6 +38,11 @@ impl Broker {
             });
         }
         place
+    }
+
+    /// The place of the vhost of this name.
+    pub(super) fn vhost_named(&self, name: &str) -> Option<usize> {
+        self.vhosts.iter().position(|vhost| *vhost.name == *name && !name.is_empty())
     }
 
     /// The exchange of this name in a vhost.
@@ -54,7 +65,8 @@ impl Broker {
             self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
         }
         self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
-        self.exchanges.insert(id, Exchange::new(id, declared));
+        let policy = self.policy_for_new(declared.vhost, &declared.name, ObjectKind::Exchange);
+        self.exchanges.insert(id, Exchange { policy, ..Exchange::new(id, declared) });
     }
 
     /// Adds a queue with the number `id`.
@@ -66,7 +78,10 @@ impl Broker {
         }
         let log = self.store.log(id, declared.persists());
         self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        let kind = ObjectKind::Queue(declared.arguments.queue_type);
+        let policy = self.policy_for_new(declared.vhost, &declared.name, kind);
         self.queues.insert(id, Queue::new(id, declared, log));
+        self.set_queue_policy(id, policy);
     }
 
     /// Adds a binding. Returns whether it is new.

@@ -1,10 +1,13 @@
 //! A vhost: a name space of exchanges and queues. Nothing crosses its border.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
+use super::access::EffectivePolicy;
 use super::exchange::{Bindings, ExchangeKind};
 
 /// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
@@ -17,7 +20,12 @@ pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
     ("amq.topic", ExchangeKind::Topic),
 ];
 
-/// A vhost.
+/// The type of the exchange that each vhost has by this name.
+pub(super) fn predeclared(name: &str) -> Option<ExchangeKind> {
+    PREDECLARED.iter().find(|(own, _)| *own == name).map(|(_, kind)| *kind)
+}
+
+/// A vhost; one that has been deleted has no name, and its place is free.
 #[derive(Debug)]
 pub(super) struct VirtualHost {
     /// Its name.
@@ -65,6 +73,8 @@ pub(super) struct Exchange {
     pub declared: ExchangeDeclaration,
     /// The bindings from it.
     pub bindings: Bindings,
+    /// The policies in force for it.
+    pub policy: Option<Arc<EffectivePolicy>>,
     /// The message that last came by, so that a cycle of exchanges ends.
     pub visited: u64,
 }
@@ -73,7 +83,13 @@ impl Exchange {
     /// An exchange without bindings.
     pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
         let bindings = Bindings::new(declared.kind);
-        Self { id, declared, bindings, visited: 0 }
+        Self { id, declared, bindings, policy: None, visited: 0 }
+    }
+
+    /// Where messages go that match nothing here: its own argument's exchange, else its policy's.
+    pub(super) fn alternate(&self) -> Option<&ShortString> {
+        let policy = || self.policy.as_ref()?.settings.alternate_exchange.as_ref();
+        self.declared.alternate.as_ref().or_else(policy)
     }
 }
 

@@ -8,6 +8,7 @@
 //!   deliver   | 5 | queue | first | last - first |
 //!   purge     | 6 | queue | before |
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
+//!   change    | 10 | what users, vhosts, policies became: a field table, the rest |
 //! ```
 //!
 //! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
@@ -94,6 +95,11 @@ pub enum Entry {
         /// The last of them.
         last: Ordinal,
     },
+    /// Users, permissions, vhosts, parameters, policies or limits were changed.
+    Change {
+        /// What was: a field table as on the wire, with its length.
+        table: Vec<u8>,
+    },
     /// All ready messages below an ordinal were dropped; outstanding ones were not.
     Purge {
         /// The queue.
@@ -166,6 +172,11 @@ pub(super) fn put_purge(gather: &mut Gather, queue: QueueId, before: Ordinal) {
     gather.put_number(before.0);
 }
 
+pub(super) fn put_change(gather: &mut Gather, table: &[u8]) {
+    gather.put(&[10]);
+    gather.put(table);
+}
+
 pub(super) fn put_end(gather: &mut Gather, queue_max: QueueId) {
     gather.put(&[7]);
     gather.put_number(queue_max.0);
@@ -195,6 +206,7 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
         }
         6 => Entry::Purge { queue: QueueId(source.number()?), before: Ordinal(source.number()?) },
         7 => return Some(Decoded::End { queue_max: QueueId(source.number()?) }),
+        10 => Entry::Change { table: bytes[source.rest()].to_vec() },
         _ => return None,
     };
     source.is_empty().then_some(Decoded::Entry(entry))

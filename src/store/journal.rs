@@ -214,6 +214,12 @@ impl Journal {
         self.put(|gather| entry::put_define(gather, virtual_host, queue, method));
     }
 
+    /// Users, permissions, vhosts, parameters, policies or limits were changed, as `table` says.
+    pub fn change(&mut self, table: &[u8]) {
+        self.put_runs();
+        self.put(|gather| entry::put_change(gather, table));
+    }
+
     /// A message went to all these places.
     pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
         for place in places {

@@ -38,6 +38,11 @@ impl Snapshot {
         self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));
     }
 
+    /// What a user, a vhost, a policy and so on is: before all other definitions.
+    pub fn change(&mut self, table: &[u8]) {
+        self.writer.put(0, |gather| entry::put_change(gather, table));
+    }
+
     /// A durable queue: after its definition, before the messages in it. Its log must be flushed.
     pub fn queue(
         &mut self,

@@ -17,14 +17,17 @@
 mod limits;
 mod ready;
 
+use limits::Bounds;
 pub(super) use ready::{Budget, Held, Item};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::ids::{ConnectionId, Ordinal, QueueId};
 use crate::store::QueueLog;
 use crate::wire::ShortString;
 
+use super::access::EffectivePolicy;
 use super::arguments::QueueArguments;
 use super::consumer::ConsumerKey;
 
@@ -68,6 +71,9 @@ pub(super) struct Queue {
     pub touched: bool,
     /// The message that was last routed here, so that one that matches twice comes once.
     pub routed: u64,
+    /// The policies in force for it.
+    pub policy: Option<Arc<EffectivePolicy>>,
+    bounds: Bounds,
     next_ordinal: Ordinal,
     resident: VecDeque<Item>,
     returned: BTreeMap<Ordinal, Item>,
@@ -85,12 +91,14 @@ impl Queue {
     pub(super) fn new(id: QueueId, declared: Declaration, log: QueueLog) -> Self {
         Self {
             id,
+            bounds: Bounds::new(&declared.arguments, None),
             declared,
             consumers: Vec::new(),
             line: VecDeque::new(),
             exclusively_consumed: false,
             touched: false,
             routed: 0,
+            policy: None,
             next_ordinal: Ordinal(1),
             resident: VecDeque::new(),
             returned: BTreeMap::new(),
@@ -105,6 +113,12 @@ impl Queue {
     /// Its name.
     pub(super) fn name(&self) -> &ShortString {
         &self.declared.name
+    }
+
+    /// From now these policies are in force.
+    pub(super) fn set_policy(&mut self, policy: Option<Arc<EffectivePolicy>>) {
+        self.bounds = Bounds::new(&self.declared.arguments, policy.as_deref());
+        self.policy = policy;
     }
 
     /// Whether a connection may use it.
