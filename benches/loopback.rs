@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use leveret::broker::FsyncPolicy;
 use leveret::client::Client;
-use leveret::config::Config;
+use leveret::config::{Config, PasswordHashing};
 use leveret::ids::ChannelNumber;
 use leveret::server::Server;
 use leveret::wire::{Properties, ShortBytes, ShortString, basic, queue};
@@ -25,6 +25,8 @@ fn transient_messages(criterion: &mut Criterion) {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
         fsync: FsyncPolicy::Always,
+        loopback_users: vec!["guest".to_owned()],
+        password_hashing: PasswordHashing::Strong,
         log: LevelFilter::Off,
     })
     .expect("a server");

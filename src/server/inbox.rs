@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::broker::Command;
+use crate::broker::access::{Change, ChangeRefused};
 use crate::ids::{ConnectionId, SyncPoint};
 
 use super::outbox::Outbox;
@@ -24,6 +25,8 @@ pub(super) enum Input {
     Synced(SyncPoint),
     /// The checkpoint that was under way is done.
     CheckpointDone,
+    /// An operator changes something: all of it or nothing. Answered when it is durable.
+    Change(Vec<Change>, Sender<Result<(), ChangeRefused>>),
     /// The broker is to stop: close all connections.
     Stop,
     /// They are closed, or have had their time: close the store.
@@ -35,6 +38,7 @@ impl Input {
     pub(super) fn commands(&self) -> usize {
         match self {
             Self::Batch(_, commands) => commands.len(),
+            Self::Change(changes, _) => changes.len(),
             Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
             Self::Stop | Self::Finish => 1,
         }

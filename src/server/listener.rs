@@ -69,6 +69,10 @@ fn admit(rim: &Arc<Rim>, stream: TcpStream, peer: SocketAddr, complaints: &mut C
         return turn_away(stream);
     }
     let seat = Seat(Arc::clone(rim));
+    let Some(stranger) = rim.options.logins.enter(rim.seats.strangers_max()) else {
+        complaints.add(|| warn!("{peer} turned away: too many have not logged in"));
+        return turn_away(stream);
+    };
     let outbox = match Outbox::new() {
         Ok(outbox) => Arc::new(outbox),
         Err(error) => {
@@ -80,7 +84,7 @@ fn admit(rim: &Arc<Rim>, stream: TcpStream, peer: SocketAddr, complaints: &mut C
     let thread = thread::Builder::new().name(id.to_string()).stack_size(STACK_OCTETS);
     let spawned = thread.spawn(move || {
         let seat = seat;
-        socket::run(&seat.0, id, stream, peer, outbox);
+        socket::run(&seat.0, id, stream, (peer, stranger), outbox);
     });
     if let Err(error) = spawned {
         complaints.add(|| warn!("{peer} turned away: no thread for it: {error}"));

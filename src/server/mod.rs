@@ -37,9 +37,10 @@ use log::info;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
 use crate::config::Config;
-use crate::connection::ConnectionOptions;
+use crate::connection::{ConnectionOptions, Logins};
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 use bell::Bell;
@@ -120,8 +121,9 @@ impl Server {
             config.listen.iter().map(|address| bind(address)).collect::<Result<_, _>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
-        let router = start_router(broker, clock, &sender, receiver)?;
-        let options = ConnectionOptions::default();
+        let logins = logins(config, &broker)?;
+        let router = start_router(broker, clock, &sender, receiver, Arc::clone(&logins))?;
+        let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits::connections_max());
         let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats));
         let listeners = listeners
@@ -137,6 +139,18 @@ impl Server {
     /// Where it listens, with the real port where 0 was asked for.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Changes users, permissions, vhosts, policies and so on: all that is asked for, or nothing.
+    /// Returns when the change is durable.
+    ///
+    /// # Errors
+    /// Why not, or that the broker stops.
+    pub fn change(&self, changes: Vec<Change>) -> Result<(), ChangeRefused> {
+        let stopped = || ChangeRefused::Invalid("the broker is stopping".to_owned());
+        let (sender, answer) = crossbeam_channel::bounded(1);
+        self.rim.inbox.send(Input::Change(changes, sender)).map_err(|_| stopped())?;
+        answer.recv().map_err(|_| stopped())?
     }
 
     /// Stops in order: accepts nobody any more, closes all connections (320), and the store.
@@ -173,6 +187,15 @@ fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
     Ok(Broker::open(store, recovery, options)?)
 }
 
+/// The users that the broker has, for the threads of connections.
+fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    let hashing = config.password_hashing.into();
+    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty()).cloned();
+    Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
+}
+
 fn bind(address: &str) -> Result<TcpListener, ServerError> {
     let listener = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
@@ -186,6 +209,7 @@ fn start_router(
     clock: Clock,
     sender: &Sender<Input>,
     receiver: Receiver<Input>,
+    logins: Arc<Logins>,
 ) -> io::Result<JoinHandle<()>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
@@ -193,7 +217,7 @@ fn start_router(
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
-    let router = Router::new(broker, clock, sync, checkpoint);
+    let router = Router::new(broker, clock, sync, checkpoint, logins);
     spawn("router", move || {
         if let Err(error) = router.run(&receiver) {
             fatal(&error);

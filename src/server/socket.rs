@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use crate::broker::{Command, Output};
-use crate::connection::Connection;
+use crate::connection::{Connection, Stranger};
 use crate::ids::{ConnectionId, Timestamp};
 
 use super::inbox::Input;
@@ -53,14 +53,15 @@ pub(super) fn run(
     rim: &Rim,
     id: ConnectionId,
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, stranger): (SocketAddr, Stranger),
     outbox: Arc<Outbox>,
 ) {
     info!("{id} {peer} connected");
     if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
         return;
     }
-    let connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    let mut connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    connection.set_stranger(stranger);
     let mut session = Session {
         rim,
         id,

@@ -318,7 +318,7 @@ fn new_policy(
     let pattern = Pattern::policy(pattern).map_err(|error| invalid(&error))?;
     check_value(&Field::Table(definition.clone()))?;
     policy_keys::check(&definition, kind == PolicyKind::Operator)
-        .map_err(|text| ChangeRefused::Invalid(format!("Validation failed\n\n{text}\n")))?;
+        .map_err(ChangeRefused::Invalid)?;
     Ok(Policy { pattern, apply_to, priority, definition })
 }
 
