@@ -25,6 +25,7 @@ fn transient_messages(criterion: &mut Criterion) {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
         fsync: FsyncPolicy::Always,
+        definitions: None,
         loopback_users: vec!["guest".to_owned()],
         password_hashing: PasswordHashing::Strong,
         log: LevelFilter::Off,

@@ -22,6 +22,10 @@ pub struct Config {
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub fsync: FsyncPolicy,
 
+    /// Definitions to import at every start; a first start makes no vhost and no user then
+    #[arg(long, value_name = "FILE")]
+    pub definitions: Option<PathBuf>,
+
     /// Users who may connect from this machine only, separated by commas; empty for none
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "guest")]
     pub loopback_users: Vec<String>,

@@ -1,5 +1,7 @@
 //! The command line: `leveret [serve] [flags]`.
 
+#[cfg(feature = "management")]
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -22,6 +24,19 @@ struct CommandLine {
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
     Serve(Serve),
+    /// Prints the definitions in a data directory that no broker is using, as JSON
+    #[cfg(feature = "management")]
+    Definitions(Definitions),
+}
+
+#[cfg(feature = "management")]
+#[derive(Debug, Args)]
+struct Definitions {
+    /// Say what importing this file would do instead
+    #[arg(long, value_name = "FILE")]
+    compare: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    config: Config,
 }
 
 #[derive(Debug, Args)]
@@ -37,11 +52,28 @@ fn main() -> ExitCode {
     };
     let config = match line.command {
         Some(Command::Serve(serve)) => serve.config,
+        #[cfg(feature = "management")]
+        Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
         None => line.config,
     };
     env_logger::Builder::new().filter_level(config.log).format_target(false).init();
     match server::run(&config) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leveret: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `leveret definitions`.
+#[cfg(feature = "management")]
+fn print_definitions(definitions: &Definitions) -> ExitCode {
+    let config = &definitions.config;
+    env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
+    let printed = server::print_definitions(config, definitions.compare.as_deref());
+    match printed.map(|text| std::io::stdout().write_all(text.as_bytes())) {
+        Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
         Err(error) => {
             eprintln!("leveret: {error}");
             ExitCode::FAILURE

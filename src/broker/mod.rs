@@ -26,6 +26,7 @@ mod durability;
 mod effect;
 mod exception;
 pub mod exchange;
+mod export;
 mod fsync;
 mod import;
 mod lifecycle;
@@ -88,6 +89,8 @@ pub struct BrokerOptions {
     pub resident_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
+    /// Whether a first start makes the vhost `/` and the user `guest`.
+    pub defaults: bool,
 }
 
 impl Default for BrokerOptions {
@@ -98,6 +101,7 @@ impl Default for BrokerOptions {
             message_bytes_max: 16 * 1024 * 1024,
             resident_bytes_max: 64 * 1024 * 1024,
             seed: 0,
+            defaults: true,
         }
     }
 }

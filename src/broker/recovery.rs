@@ -118,7 +118,7 @@ impl Broker {
         if !self.access.begun && recovery.damaged() > 0 {
             return Err(BrokerError::Definition("the users are not readable".to_owned()));
         }
-        if !self.access.begun {
+        if !self.access.begun && self.options.defaults {
             self.make_defaults().map_err(|refused| BrokerError::Definition(refused.to_string()))?;
         }
         for vhost in 0..self.vhosts.len() {

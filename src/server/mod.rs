@@ -11,6 +11,7 @@
 
 mod bell;
 mod clock;
+mod definitions;
 mod inbox;
 mod limits;
 mod listener;
@@ -43,6 +44,9 @@ use crate::config::Config;
 use crate::connection::{ConnectionOptions, Logins};
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
+#[cfg(feature = "management")]
+pub use definitions::print as print_definitions;
+
 use bell::Bell;
 use clock::Clock;
 use inbox::{Input, inbox};
@@ -74,6 +78,14 @@ pub enum ServerError {
     /// The store cannot be opened: locked by another process, too new, or the disk fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The definitions file cannot be imported.
+    #[error("cannot import {path}: {reason}")]
+    Definitions {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// What is in the store cannot be restored.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -116,12 +128,17 @@ impl Server {
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let clock = Clock::new();
         // Restored first: clients that can connect can work.
-        let broker = open_broker(config, clock)?;
+        let mut broker = open_broker(config, clock)?;
         let listeners: Vec<_> =
             config.listen.iter().map(|address| bind(address)).collect::<Result<_, _>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
         let logins = logins(config, &broker)?;
+        if let Some(path) = &config.definitions {
+            definitions::import(path, &mut broker, &logins)
+                .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
+            logins.replace(broker.users());
+        }
         let router = start_router(broker, clock, &sender, receiver, Arc::clone(&logins))?;
         let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits::connections_max());
@@ -183,7 +200,12 @@ fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
     let (store, recovery) = Store::open(Arc::new(disk), StoreOptions::default())?;
     let now = clock.now();
-    let options = BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
+    let options = BrokerOptions {
+        fsync: config.fsync,
+        seed: now.0,
+        defaults: config.definitions.is_none(),
+        ..BrokerOptions::default()
+    };
     Ok(Broker::open(store, recovery, options)?)
 }
 

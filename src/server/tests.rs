@@ -22,6 +22,7 @@ fn config(directory: &TempDir) -> Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
         fsync: FsyncPolicy::Always,
+        definitions: None,
         loopback_users: vec!["guest".to_owned()],
         password_hashing: PasswordHashing::Rabbitmq,
         log: LevelFilter::Off,

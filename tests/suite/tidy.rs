@@ -10,6 +10,7 @@ const ORDER: &[&str] = &[
     "message",
     "store",
     "broker",
+    "definitions",
     "connection",
     "client",
     "config",
