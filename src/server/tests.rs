@@ -198,3 +198,27 @@ fn changes_that_cannot_all_be_are_none() {
     assert_eq!(gone, Err(ChangeRefused::NotFound("vhost 'a' not found".to_owned())));
     server.stop();
 }
+
+#[test]
+fn a_batch_with_a_binding_to_nowhere_makes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let server = start(&directory);
+    let name = ShortString::clipped;
+    let declare = queue::Declare { queue: name("q"), durable: true, ..Default::default() };
+    let declare = Change::DeclareQueue { vhost: name("/"), declare };
+    let bind = queue::Bind { queue: name("q"), exchange: name("nowhere"), ..Default::default() };
+    let bind = Change::BindQueue { vhost: name("/"), bind };
+    let refused = server.change(vec![declare.clone(), bind]);
+    let text = "no exchange 'nowhere' in vhost '/'".to_owned();
+    assert_eq!(refused, Err(ChangeRefused::NotFound(text)));
+    let (mut client, channel) = open(&server);
+    let passive = queue::Declare { queue: name("q"), passive: true, ..Default::default() };
+    assert!(client.call(channel, passive.clone()).is_err());
+    drop(client);
+    let bind = queue::Bind { queue: name("q"), exchange: name("amq.topic"), ..Default::default() };
+    server.change(vec![declare, Change::BindQueue { vhost: name("/"), bind }]).unwrap();
+    let (mut client, channel) = open(&server);
+    client.call(channel, passive).unwrap();
+    drop(client);
+    server.stop();
+}

@@ -10,6 +10,7 @@
 )]
 
 mod coverage;
+mod permissions;
 mod print;
 mod scripts;
 mod tidy;
