@@ -8,9 +8,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use log::LevelFilter;
 use tempfile::TempDir;
 
-use leveret::broker::FsyncPolicy;
 use leveret::client::Client;
-use leveret::config::{Config, PasswordHashing};
+use leveret::config::Config;
 use leveret::ids::ChannelNumber;
 use leveret::server::Server;
 use leveret::wire::{Properties, ShortBytes, ShortString, basic, queue};
@@ -24,11 +23,8 @@ fn transient_messages(criterion: &mut Criterion) {
     let server = Server::start(&Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
-        fsync: FsyncPolicy::Always,
-        definitions: None,
-        loopback_users: vec!["guest".to_owned()],
-        password_hashing: PasswordHashing::Strong,
         log: LevelFilter::Off,
+        ..Config::default()
     })
     .expect("a server");
     let mut client = Client::connect(server.addresses()[0], "guest", "guest").expect("a client");

@@ -1,13 +1,17 @@
 //! The command line: `leveret [serve] [flags]`.
 
+use std::env;
+use std::error::Error;
 #[cfg(feature = "management")]
 use std::io::Write;
+#[cfg(feature = "management")]
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use leveret::config::Config;
+use leveret::config::{Config, ConfigError, FileError};
 use leveret::server;
 
 /// An AMQP 0-9-1 message broker that any RabbitMQ client can use unchanged.
@@ -23,7 +27,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Prints the definitions in a data directory that no broker is using, as JSON
     #[cfg(feature = "management")]
     Definitions(Definitions),
@@ -34,9 +38,10 @@ enum Command {
 struct Definitions {
     /// Say what importing this file would do instead
     #[arg(long, value_name = "FILE")]
-    compare: Option<std::path::PathBuf>,
-    #[command(flatten)]
-    config: Config,
+    compare: Option<PathBuf>,
+    /// Where messages and definitions are kept
+    #[arg(long, value_name = "DIR", env = "LEVERET_DATA_DIR", default_value = "leveret-data")]
+    data_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -50,35 +55,47 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return answer(&error),
     };
-    let config = match line.command {
-        Some(Command::Serve(serve)) => serve.config,
+    let words = match line.command {
+        Some(Command::Serve(_)) => 2,
         #[cfg(feature = "management")]
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
-        None => line.config,
+        None => 1,
     };
-    env_logger::Builder::new().filter_level(config.log).format_target(false).init();
-    match server::run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("leveret: {error}");
-            ExitCode::FAILURE
-        }
+    let flags: Vec<_> = env::args_os().skip(words).collect();
+    match Config::read(&flags) {
+        Ok((config, unknown)) => serve(&config, &unknown),
+        Err(ConfigError::Line(error)) => answer(&error),
+        Err(error) => fail(&error),
     }
 }
 
 /// `leveret definitions`.
 #[cfg(feature = "management")]
 fn print_definitions(definitions: &Definitions) -> ExitCode {
-    let config = &definitions.config;
+    let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
     env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
-    let printed = server::print_definitions(config, definitions.compare.as_deref());
+    let printed = server::print_definitions(&config, definitions.compare.as_deref());
     match printed.map(|text| std::io::stdout().write_all(text.as_bytes())) {
         Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
-        Err(error) => {
-            eprintln!("leveret: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn serve(config: &Config, unknown: &[FileError]) -> ExitCode {
+    env_logger::Builder::new().filter_level(config.log).format_target(false).init();
+    for key in unknown {
+        log::warn!("{key}");
+    }
+    match server::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says in one line why it ends.
+fn fail(error: &dyn Error) -> ExitCode {
+    eprintln!("leveret: {error}");
+    ExitCode::FAILURE
 }
 
 /// Prints the help that was asked for, or one line about what is wrong with the command line.

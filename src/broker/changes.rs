@@ -53,6 +53,7 @@ impl Broker {
             self.apply_change(change, effects)?;
         }
         self.turn.changed = true;
+        self.turn.sync_within(self.options.fsync);
         Ok(())
     }
 

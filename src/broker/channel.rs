@@ -8,6 +8,7 @@ use crate::wire::ShortString;
 use super::confirms::Confirms;
 use super::consumer::ConsumerKey;
 use super::effect::Output;
+use super::fsync::Promise;
 use super::permission::Permitted;
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
@@ -40,10 +41,19 @@ pub(super) enum Mode {
 /// An output that waits for the disk, or behind one that does.
 #[derive(Debug)]
 pub(super) struct Parked {
+    /// What it promises.
+    pub promise: Promise,
     /// The point to wait for; `None` until the turn's point is known.
     pub point: Option<SyncPoint>,
     /// What to send then.
     pub output: Output,
+}
+
+impl Parked {
+    /// Whether it may leave now that all is synced up to `synced`.
+    pub(super) fn is_due(&self, synced: SyncPoint) -> bool {
+        self.point.is_some_and(|point| self.promise < Promise::Synced || point <= synced)
+    }
 }
 
 /// How a channel lives and ends.

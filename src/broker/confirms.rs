@@ -8,8 +8,8 @@
 //!                  waiting for a sync
 //! ```
 //!
-//! A publish that has to be on disk first waits for a sync point; any other is settled at the end
-//! of its turn. One `basic.ack multiple=true` tells everything below the first waiting tag; what is
+//! A publish that has to be synced first waits for a sync point; any other is settled at the end of
+//! its turn, when the journal is written. One `basic.ack multiple=true` tells everything below the first waiting tag; what is
 //! settled above it is told one by one, so that `multiple` never covers a tag that is not settled.
 
 use std::collections::VecDeque;
@@ -52,7 +52,7 @@ impl Default for Confirms {
 }
 
 impl Confirms {
-    /// A publish that nothing has to be written for: settled when its turn ends.
+    /// A publish that no sync is promised for: settled when its turn ends and is written.
     pub(super) fn settle(&mut self) {
         extend(&mut self.settled, self.next);
         self.next += 1;
@@ -64,21 +64,15 @@ impl Confirms {
         self.next += 1;
     }
 
-    /// A publish that has to be durable before it is told.
+    /// A publish that has to be synced before it is told.
     pub(super) fn write(&mut self) {
         extend(&mut self.written, self.next);
         self.next += 1;
     }
 
-    /// The turn's journal is written as far as `point`. With `promised` the confirms wait until it
-    /// is synced, without it being written is enough.
-    pub(super) fn end_turn(&mut self, point: SyncPoint, promised: bool) {
-        if promised {
-            self.waiting.extend(self.written.drain(..).map(|run| (point, run)));
-        } else {
-            self.settled.append(&mut self.written);
-            self.settled.sort_unstable_by_key(|run| run.first);
-        }
+    /// The turn's journal is written as far as `point`.
+    pub(super) fn end_turn(&mut self, point: SyncPoint) {
+        self.waiting.extend(self.written.drain(..).map(|run| (point, run)));
     }
 
     /// Everything up to `point` is synced.
@@ -170,7 +164,7 @@ mod tests {
         confirms.write();
         confirms.settle();
         confirms.settle();
-        confirms.end_turn(SyncPoint(1), true);
+        confirms.end_turn(SyncPoint(1));
         assert_eq!(told(&mut confirms), [(1, false), (3, false), (4, false)]);
         confirms.synced(SyncPoint(0));
         assert_eq!(told(&mut confirms), []);
@@ -184,7 +178,7 @@ mod tests {
         confirms.settle();
         confirms.refuse();
         confirms.settle();
-        confirms.end_turn(SyncPoint(1), true);
+        confirms.end_turn(SyncPoint(1));
         let mut told = Vec::new();
         confirms.tell(|method| told.push(method.to_string()));
         let expected =
@@ -198,19 +192,10 @@ mod tests {
         for point in 1..=3 {
             confirms.write();
             confirms.write();
-            confirms.end_turn(SyncPoint(point), true);
+            confirms.end_turn(SyncPoint(point));
         }
         confirms.synced(SyncPoint(2));
         assert_eq!(told(&mut confirms), [(4, true)]);
         assert!(confirms.waits());
-    }
-
-    #[test]
-    fn written_is_enough_where_no_sync_is_promised() {
-        let mut confirms = Confirms::default();
-        confirms.write();
-        confirms.settle();
-        confirms.end_turn(SyncPoint(1), false);
-        assert_eq!(told(&mut confirms), [(2, true)]);
     }
 }

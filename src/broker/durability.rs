@@ -11,6 +11,8 @@
 //! durability leaves by another way. A reply behind a parked one waits too: replies keep their
 //! order. Under the policies that promise a write only, nothing waits longer than its turn.
 
+use std::time::Duration;
+
 use crate::ids::{SyncPoint, Timestamp};
 use crate::store::{StoreError, SyncRequest};
 use crate::wire::Method;
@@ -19,7 +21,7 @@ use super::Broker;
 use super::call::Call;
 use super::channel::{Channel, ChannelState, Mode, Parked};
 use super::effect::{Effects, Output};
-use super::fsync::FsyncPolicy;
+use super::fsync::{FsyncPolicy, Promise};
 
 /// What a turn has gathered until it ends.
 #[derive(Debug, Default)]
@@ -32,10 +34,21 @@ pub(super) struct Turn {
     pub confirming: Vec<usize>,
     /// Channels with newly parked replies.
     pub parking: Vec<usize>,
-    /// The method being handled has journaled a definition: its reply waits.
-    pub defined: bool,
     /// An operator has changed something, and waits for the disk.
     pub changed: bool,
+    /// What the reply to the method being handled promises.
+    pub promise: Promise,
+    /// How long what the turn has journaled may stay unsynced; `None` as long as the kernel likes.
+    pub lag_max: Option<Duration>,
+}
+
+impl Turn {
+    /// Something is journaled under a policy: it is to be synced in time.
+    pub(super) fn sync_within(&mut self, policy: FsyncPolicy) {
+        if let Some(lag) = policy.lag_max() {
+            self.lag_max = Some(self.lag_max.map_or(lag, |other| other.min(lag)));
+        }
+    }
 }
 
 /// How far the journal is written, asked to be synced, and synced.
@@ -77,14 +90,20 @@ impl Broker {
     /// As [`Self::reply`], for any output.
     pub(super) fn reply_with(&mut self, call: &mut Call<'_>, output: Output) {
         self.flush_deliveries(call.effects);
-        let defined = std::mem::take(&mut self.turn.defined);
+        let promise = std::mem::take(&mut self.turn.promise);
         let channel = &mut self.channels[call.channel];
-        if defined || !channel.parked.is_empty() {
-            channel.parked.push_back(Parked { point: None, output });
+        if promise > Promise::Nothing || !channel.parked.is_empty() {
+            channel.parked.push_back(Parked { promise, point: None, output });
             self.turn.parking.push(call.channel);
         } else {
             call.effects.send(channel.connection_id, output);
         }
+    }
+
+    /// Something was journaled that the reply to the current method is to promise.
+    pub(super) fn promise(&mut self, policy: FsyncPolicy) {
+        self.turn.promise = self.turn.promise.max(policy.promise());
+        self.turn.sync_within(policy);
     }
 
     /// Writes the journal and releases what needs no more than that.
@@ -96,9 +115,11 @@ impl Broker {
         let written = self.store.journal().write()?;
         if written > self.durability.written {
             self.durability.written = written;
-            let lag = self.options.fsync.lag_max();
+            // Delivery marks say nothing of how soon: they follow the broker's policy.
+            let lag = self.turn.lag_max.take().or_else(|| self.options.fsync.lag_max());
+            let due = lag.map(|lag| now.after(lag));
             let deadline = &mut self.durability.deadline;
-            *deadline = deadline.or_else(|| lag.map(|lag| now.after(lag)));
+            *deadline = [*deadline, due].into_iter().flatten().min();
         }
         let waits = self.park(written, effects);
         let due = self.durability.deadline.is_some_and(|deadline| deadline <= now);
@@ -117,7 +138,7 @@ impl Broker {
         for place in std::mem::take(&mut self.turn.confirming) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
             if let Mode::Confirm(confirms) = &mut channel.mode {
-                confirms.end_turn(point, promised);
+                confirms.end_turn(point);
                 if confirms.waits() {
                     waits = true;
                     self.durability.waiting.push(place);
@@ -130,11 +151,10 @@ impl Broker {
             for parked in channel.parked.iter_mut().rev().take_while(|p| p.point.is_none()) {
                 parked.point = Some(point);
             }
-            if promised {
+            self.release(place, self.durability.synced, effects);
+            if self.channels.get(place).is_some_and(|channel| !channel.parked.is_empty()) {
                 waits = true;
                 self.durability.waiting.push(place);
-            } else {
-                self.release(place, point, effects);
             }
         }
         waits
@@ -162,14 +182,14 @@ impl Broker {
         }
     }
 
-    /// Sends the parked replies of a channel up to `point`; when none is left, its consumers may
-    /// go on.
-    fn release(&mut self, place: usize, point: SyncPoint, effects: &mut Effects) {
+    /// Sends the parked replies of a channel whose promises hold now that all is written and
+    /// synced up to `synced`; when none is left, its consumers may go on.
+    fn release(&mut self, place: usize, synced: SyncPoint, effects: &mut Effects) {
         let Some(channel) = self.channels.get_mut(place) else { return };
         if channel.parked.is_empty() {
             return;
         }
-        while channel.parked.front().is_some_and(|p| p.point.is_some_and(|at| at <= point)) {
+        while channel.parked.front().is_some_and(|parked| parked.is_due(synced)) {
             if let Some(parked) = channel.parked.pop_front() {
                 effects.send(channel.connection_id, parked.output);
             }

@@ -29,6 +29,28 @@ impl FsyncPolicy {
     }
 }
 
+/// What has to have happened before a reply or a confirm may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Promise {
+    /// Nothing: it says nothing about the disk.
+    #[default]
+    Nothing,
+    /// The journal is written: a killed process loses nothing.
+    Written,
+    /// The journal is synced: a power cut loses nothing.
+    Synced,
+}
+
+impl FsyncPolicy {
+    /// What a reply promises under this policy.
+    pub(super) fn promise(self) -> Promise {
+        match self {
+            Self::Always => Promise::Synced,
+            Self::Interval(_) | Self::Never => Promise::Written,
+        }
+    }
+}
+
 impl fmt::Display for FsyncPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

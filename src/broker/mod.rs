@@ -71,6 +71,7 @@ use consumer::Consumer;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
+use fsync::Promise;
 use names::Names;
 use queue::{Budget, Queue};
 use routing::Scratch;
@@ -283,7 +284,7 @@ impl Broker {
         }
         // What was defined without a reply (no_wait, a consumer that went) is durable all the same,
         // without a promise.
-        self.turn.defined = false;
+        self.turn.promise = Promise::Nothing;
         let mut call = Call { now, connection: place, channel, effects };
         let result = handler(self, &mut call);
         if let Err(refusal) = result {

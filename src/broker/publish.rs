@@ -14,6 +14,7 @@ use super::effect::Output;
 use super::exception::{
     Exception, access_refused, no_exchange, not_implemented, precondition_failed,
 };
+use super::fsync::{FsyncPolicy, Promise};
 use super::permission::Object;
 use super::queue::{Held, Item};
 use super::sender_selected::copies;
@@ -43,10 +44,8 @@ pub(super) struct Accepted {
 /// What became of a message in its queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// There is nothing to wait for.
-    Settled,
-    /// It is in the journal: what is promised of it waits for the disk.
-    Journaled,
+    /// Every queue that wants it has it, and this has to hold before that is told.
+    Taken(Promise),
     /// One of its queues is full and refuses (x-overflow=reject-publish); others have it.
     Refused,
 }
@@ -76,8 +75,8 @@ pub(super) fn publish(
     let outcome = broker.accept(call, accepted);
     if let Mode::Confirm(confirms) = &mut broker.channels[call.channel].mode {
         match outcome {
-            Outcome::Settled => confirms.settle(),
-            Outcome::Journaled => confirms.write(),
+            Outcome::Taken(Promise::Synced) => confirms.write(),
+            Outcome::Taken(Promise::Nothing | Promise::Written) => confirms.settle(),
             Outcome::Refused => confirms.refuse(),
         }
         broker.turn.confirming.push(call.channel);
@@ -191,7 +190,7 @@ impl Broker {
     pub(super) fn accept(&mut self, call: &mut Call<'_>, accepted: Accepted) -> Outcome {
         let Accepted { exchange, mandatory, message, copies } = accepted;
         if self.deliver_reply(&message) {
-            return Outcome::Settled;
+            return Outcome::Taken(Promise::Nothing);
         }
         let vhost = self.connections[call.connection].vhost;
         self.route(vhost, exchange, &message, &copies);
@@ -201,7 +200,7 @@ impl Broker {
                 let output = Output::Return { channel: channel.number, message };
                 call.effects.send(channel.connection_id, output);
             }
-            return Outcome::Settled;
+            return Outcome::Taken(Promise::Nothing);
         }
         self.enqueue(call.now, &message)
     }
@@ -212,10 +211,15 @@ impl Broker {
         let queues = std::mem::take(&mut self.scratch.queues);
         let mut places = std::mem::take(&mut self.places);
         places.clear();
+        let mut promise = Promise::Nothing;
         let mut refused = false;
         for id in &queues {
             if self.make_room_for(*id, message) {
-                places.extend(self.push(*id, now, message));
+                if let Some((place, policy)) = self.push(*id, now, message) {
+                    places.push(place);
+                    promise = promise.max(policy.promise());
+                    self.turn.sync_within(policy);
+                }
             } else {
                 refused = true;
             }
@@ -223,11 +227,7 @@ impl Broker {
         if !places.is_empty() {
             self.store.journal().publish(&places, message, now);
         }
-        let outcome = match (refused, places.is_empty()) {
-            (true, _) => Outcome::Refused,
-            (false, true) => Outcome::Settled,
-            (false, false) => Outcome::Journaled,
-        };
+        let outcome = if refused { Outcome::Refused } else { Outcome::Taken(promise) };
         // What a full queue drops has to be in the journal before it is settled there.
         for id in &queues {
             self.drop_head(*id);
@@ -250,9 +250,15 @@ impl Broker {
         true
     }
 
-    /// Puts a message into a queue; returns its place if the queue keeps it.
-    fn push(&mut self, id: QueueId, now: Timestamp, message: &Message) -> Option<Place> {
+    /// Puts a message into a queue; returns its place if the queue keeps it, and how well.
+    fn push(
+        &mut self,
+        id: QueueId,
+        now: Timestamp,
+        message: &Message,
+    ) -> Option<(Place, FsyncPolicy)> {
         let queue = self.queues.get_mut(&id)?;
+        let policy = queue.fsync(self.options.fsync);
         let ordinal = queue.take_ordinal();
         let journaled = message.persistent() && queue.declared.persists();
         let body_length = message.body_length();
@@ -260,7 +266,7 @@ impl Broker {
         let item = Item { ordinal, held, deliveries: 0, journaled, published: now, body_length };
         queue.push(item, &mut self.budget);
         self.touch(id);
-        journaled.then_some(Place { queue: id, ordinal, deliveries: 0 })
+        journaled.then_some((Place { queue: id, ordinal, deliveries: 0 }, policy))
     }
 
     /// Throws the oldest ready messages of a queue away until it is within its limits

@@ -17,6 +17,7 @@ use super::call::Call;
 use super::channel::Parked;
 use super::effect::{Deliveries, Delivery, Output};
 use super::exception::{Exception, precondition_failed, tag_in_use};
+use super::fsync::Promise;
 use super::lifecycle::tag_or_new;
 use super::sender_selected::with_properties;
 
@@ -130,7 +131,7 @@ impl Broker {
             self.turn.deliveries.send(to, output);
         } else {
             // consume-ok, or what stands before it, waits for the disk: the answer comes behind.
-            channel.parked.push_back(Parked { point: None, output });
+            channel.parked.push_back(Parked { promise: Promise::Nothing, point: None, output });
             self.turn.parking.push(place);
         }
         true

@@ -44,6 +44,7 @@ impl Broker {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.settle(item, &mut self.budget);
             if item.journaled {
+                self.turn.sync_within(queue.fsync(self.options.fsync));
                 self.store.journal().settle(id, item.ordinal);
             }
         }

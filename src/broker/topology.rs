@@ -75,6 +75,10 @@ impl Broker {
         if declared.persists() {
             let vhost = self.vhosts[declared.vhost].name.clone();
             self.define(&vhost, id, &queue_declare(&declared).into());
+            // A queue whose messages are safe is as safe itself.
+            if let Some(policy) = declared.arguments.fsync.filter(|_| !self.recovering) {
+                self.promise(policy);
+            }
         }
         let log = self.store.log(id, declared.persists());
         self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
@@ -261,7 +265,7 @@ impl Broker {
         let mut bytes = Vec::new();
         method.encode(&mut bytes);
         self.store.journal().define(vhost, queue, &bytes);
-        self.turn.defined = true;
+        self.promise(self.options.fsync);
     }
 }
 

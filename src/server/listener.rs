@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{error, warn};
+use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::wire::PROTOCOL_HEADER;
 
 use super::outbox::Outbox;
+use super::proxy;
 use super::rim::Rim;
 use super::socket;
+use super::transport::{Secure, Transport};
 
 /// A connection's stack, in octets: nothing in it recurses deeper than a table does.
 const STACK_OCTETS: usize = 256 * 1024;
@@ -25,12 +27,21 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often to complain at most about the same thing.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// An address at which clients come in.
+#[derive(Debug)]
+pub(super) struct Door {
+    /// Its socket.
+    pub(super) listener: TcpListener,
+    /// What encrypts its connections; `None` leaves them as they are.
+    pub(super) secure: Secure,
+}
+
 /// Accepts clients until the rim is closed.
-pub(super) fn run(listener: &TcpListener, rim: &Arc<Rim>) {
+pub(super) fn run(door: &Door, rim: &Arc<Rim>) {
     let mut complaints = Complaints::default();
-    while wait(listener, rim) {
-        match listener.accept() {
-            Ok((stream, peer)) => admit(rim, stream, peer, &mut complaints),
+    while wait(&door.listener, rim) {
+        match door.listener.accept() {
+            Ok((stream, peer)) => admit(rim, &door.secure, stream, peer, &mut complaints),
             Err(error) if is_passing(&error) => {}
             Err(error) => {
                 complaints.add(|| error!("cannot accept connections: {error}"));
@@ -63,7 +74,13 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Gives a client a thread, or turns it away: then the others go on.
-fn admit(rim: &Arc<Rim>, stream: TcpStream, peer: SocketAddr, complaints: &mut Complaints) {
+fn admit(
+    rim: &Arc<Rim>,
+    secure: &Secure,
+    stream: TcpStream,
+    peer: SocketAddr,
+    complaints: &mut Complaints,
+) {
     if !rim.seats.take() {
         complaints.add(|| warn!("{peer} turned away: too many connections"));
         return turn_away(stream);
@@ -82,13 +99,34 @@ fn admit(rim: &Arc<Rim>, stream: TcpStream, peer: SocketAddr, complaints: &mut C
     };
     let id = rim.next_id();
     let thread = thread::Builder::new().name(id.to_string()).stack_size(STACK_OCTETS);
+    let secure = secure.clone();
     let spawned = thread.spawn(move || {
         let seat = seat;
-        socket::run(&seat.0, id, stream, (peer, stranger), outbox);
+        match greet(&seat.0, &secure, stream, peer) {
+            Ok((transport, client)) => {
+                socket::run(&seat.0, id, transport, (client, stranger), outbox);
+            }
+            Err(error) => info!("{peer} turned away: {error}"),
+        }
     });
     if let Err(error) = spawned {
         complaints.add(|| warn!("{peer} turned away: no thread for it: {error}"));
     }
+}
+
+/// Finds out who the client is, and how its octets travel.
+fn greet(
+    rim: &Rim,
+    secure: &Secure,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> io::Result<(Transport, SocketAddr)> {
+    let client = if proxy::is_trusted(&rim.proxies, peer) {
+        proxy::read_header(&stream, peer)?
+    } else {
+        peer
+    };
+    Ok((secure.transport(stream)?, client))
 }
 
 /// The answer of a server that cannot take a client: a protocol header and the end

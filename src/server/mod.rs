@@ -16,12 +16,16 @@ mod inbox;
 mod limits;
 mod listener;
 mod outbox;
+mod proxy;
 mod rim;
 mod router;
 mod socket;
 mod syncer;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -35,7 +39,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use log::info;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::broker::access::{Change, ChangeRefused};
@@ -46,12 +50,16 @@ use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 #[cfg(feature = "management")]
 pub use definitions::print as print_definitions;
+#[cfg(feature = "tls")]
+pub use tls::TlsError;
 
 use bell::Bell;
 use clock::Clock;
 use inbox::{Input, inbox};
+use listener::Door;
 use rim::{Rim, Seats};
 use router::Router;
+use transport::Secure;
 
 /// How long clients have to answer connection.close when the broker stops.
 const STOPPING_MAX: Duration = Duration::from_secs(3);
@@ -89,6 +97,10 @@ pub enum ServerError {
     /// What is in the store cannot be restored.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// The certificates cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// No more threads, descriptors or signals.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
@@ -100,11 +112,17 @@ pub enum ServerError {
 ///
 /// When it cannot start. What fails later ends the process.
 pub fn run(config: &Config) -> Result<(), ServerError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let server = Server::start(config)?;
     server.announce(config);
-    let signal = signals.forever().next();
-    info!("stopping on {}", if signal == Some(SIGINT) { "SIGINT" } else { "SIGTERM" });
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            server.secure.reload();
+            continue;
+        }
+        info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
+        break;
+    }
     server.stop();
     info!("stopped");
     Ok(())
@@ -114,6 +132,8 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    /// What is read again on SIGHUP.
+    secure: Secure,
     rim: Arc<Rim>,
     listeners: Vec<JoinHandle<()>>,
     router: JoinHandle<()>,
@@ -129,9 +149,10 @@ impl Server {
         let clock = Clock::new();
         // Restored first: clients that can connect can work.
         let mut broker = open_broker(config, clock)?;
-        let listeners: Vec<_> =
-            config.listen.iter().map(|address| bind(address)).collect::<Result<_, _>>()?;
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let doors = open_doors(config)?;
+        let addresses =
+            doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
+        let secure = doors.last().map_or(Secure::Plain, |door| door.secure.clone());
         let (sender, receiver) = inbox();
         let logins = logins(config, &broker)?;
         if let Some(path) = &config.definitions {
@@ -142,15 +163,16 @@ impl Server {
         let router = start_router(broker, clock, &sender, receiver, Arc::clone(&logins))?;
         let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits::connections_max());
-        let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats));
-        let listeners = listeners
+        let proxies = config.proxy_from.clone();
+        let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats, proxies));
+        let listeners = doors
             .into_iter()
-            .map(|listener| {
+            .map(|door| {
                 let rim = Arc::clone(&rim);
-                spawn("listener", move || listener::run(&listener, &rim))
+                spawn("listener", move || listener::run(&door, &rim))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { addresses, rim, listeners, router })
+        Ok(Self { addresses, secure, rim, listeners, router })
     }
 
     /// Where it listens, with the real port where 0 was asked for.
@@ -187,9 +209,11 @@ impl Server {
     fn announce(&self, config: &Config) {
         let mut out = io::stdout().lock();
         let (directory, fsync) = (config.data_dir.display(), config.fsync);
-        for address in &self.addresses {
+        for (place, address) in self.addresses.iter().enumerate() {
+            let tls = if place < config.listen.len() { "" } else { " with TLS" };
             // Nobody need be reading.
-            let _ = writeln!(out, "listening on {address}, data in {directory}, fsync {fsync}");
+            let _ =
+                writeln!(out, "listening on {address}{tls}, data in {directory}, fsync {fsync}");
         }
         let _ = out.flush();
     }
@@ -216,6 +240,19 @@ fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
     let hashing = config.password_hashing.into();
     let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty()).cloned();
     Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
+}
+
+/// Binds all addresses. Those with TLS come last and share their certificates.
+fn open_doors(config: &Config) -> Result<Vec<Door>, ServerError> {
+    let plain = config.listen.iter().map(|address| (address, Secure::Plain));
+    #[cfg(feature = "tls")]
+    let doors = {
+        let secure = Secure::tls(config)?;
+        plain.chain(config.tls_listen.iter().zip(secure.into_iter().cycle()))
+    };
+    #[cfg(not(feature = "tls"))]
+    let doors = plain;
+    doors.map(|(address, secure)| Ok(Door { listener: bind(address)?, secure })).collect()
 }
 
 fn bind(address: &str) -> Result<TcpListener, ServerError> {

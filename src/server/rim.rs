@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use ipnet::IpNet;
 use parking_lot::{Condvar, Mutex};
 
 use crate::connection::ConnectionOptions;
@@ -27,6 +28,8 @@ pub(super) struct Rim {
     pub(super) closed: Bell,
     /// The connections there are.
     pub(super) seats: Seats,
+    /// Addresses whose connections begin with a PROXY header.
+    pub(super) proxies: Vec<IpNet>,
     next_id: AtomicU64,
 }
 
@@ -38,9 +41,10 @@ impl Rim {
         options: ConnectionOptions,
         closed: Bell,
         seats: Seats,
+        proxies: Vec<IpNet>,
     ) -> Self {
         let options = Arc::new(options);
-        Self { clock, inbox, options, closed, seats, next_id: AtomicU64::new(1) }
+        Self { clock, inbox, options, closed, seats, proxies, next_id: AtomicU64::new(1) }
     }
 
     /// A number for a new connection.

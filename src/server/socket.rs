@@ -6,14 +6,13 @@
 //!        └── read ─▶ Connection ─▶ commands ─▶ inbox   (blocks while the router is behind)
 //! ```
 
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{debug, info};
-use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
@@ -25,6 +24,7 @@ use crate::ids::{ConnectionId, Timestamp};
 use super::inbox::Input;
 use super::outbox::Outbox;
 use super::rim::Rim;
+use super::transport::Transport;
 
 /// Room for a read at first, in octets: enough for who only acknowledges.
 const READ_OCTETS_MIN: usize = 4 * 1024;
@@ -52,7 +52,7 @@ const KEEPALIVE_PROBES: u32 = 3;
 pub(super) fn run(
     rim: &Rim,
     id: ConnectionId,
-    stream: TcpStream,
+    transport: Transport,
     (peer, stranger): (SocketAddr, Stranger),
     outbox: Arc<Outbox>,
 ) {
@@ -65,7 +65,7 @@ pub(super) fn run(
     let mut session = Session {
         rim,
         id,
-        stream,
+        transport,
         connection,
         outbox,
         read: Vec::with_capacity(READ_OCTETS_MIN),
@@ -84,7 +84,7 @@ pub(super) fn run(
 struct Session<'a> {
     rim: &'a Rim,
     id: ConnectionId,
-    stream: TcpStream,
+    transport: Transport,
     connection: Connection,
     outbox: Arc<Outbox>,
     /// What has been read and not handled: less than a frame.
@@ -99,11 +99,11 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn talk(&mut self) -> io::Result<()> {
-        prepare(&self.stream)?;
+        prepare(self.transport.stream())?;
         loop {
             self.write()?;
             self.hand_over()?;
-            if self.connection.is_finished() {
+            if self.connection.is_finished() && self.stalled.is_none() {
                 return self.hang_up();
             }
             if self.wait()? && !self.read()? {
@@ -124,13 +124,17 @@ impl Session<'_> {
         loop {
             let now = self.rim.clock.now();
             self.connection.fill(now);
-            if self.connection.outgoing().is_empty() {
-                self.stalled = None;
-                return Ok(());
-            }
-            let runs: Vec<_> =
-                self.connection.outgoing().runs().take(RUNS_MAX).map(IoSlice::new).collect();
-            match self.stream.write_vectored(&runs) {
+            let result = if self.connection.outgoing().is_empty() {
+                if self.transport.flush()? {
+                    self.stalled = None;
+                    return Ok(());
+                }
+                Err(ErrorKind::WouldBlock.into())
+            } else {
+                let runs = self.connection.outgoing().runs().take(RUNS_MAX);
+                self.transport.write(&runs.map(IoSlice::new).collect::<Vec<_>>())
+            };
+            match result {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.stalled = None;
@@ -157,7 +161,7 @@ impl Session<'_> {
         let timeout = if self.outbox.fall_asleep() { self.timeout() } else { Some(Duration::ZERO) };
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut polled =
-            [PollFd::new(&self.stream, wanted), PollFd::new(&self.outbox, PollFlags::IN)];
+            [PollFd::new(&self.transport, wanted), PollFd::new(&self.outbox, PollFlags::IN)];
         let result = poll(&mut polled, timeout.as_ref());
         let [socket, bell] = polled.map(|fd| fd.revents());
         self.outbox.wake_up(!bell.is_empty());
@@ -181,11 +185,14 @@ impl Session<'_> {
         } else if self.read.len() == self.read.capacity() {
             self.read.reserve(READ_OCTETS_MIN);
         }
-        match rustix::io::read(&self.stream, spare_capacity(&mut self.read)) {
-            Ok(0) => return Ok(false),
-            Ok(_) => {}
-            Err(Errno::INTR | Errno::AGAIN) => return Ok(true),
-            Err(error) => return Err(error.into()),
+        match self.transport.read(&mut self.read)? {
+            None => return Ok(false),
+            Some(0) => return Ok(true),
+            Some(_) => {}
+        }
+        if let Some(name) = self.transport.client_name() {
+            info!("{} has the certificate of {}", self.id, name.escape_debug());
+            self.connection.set_certificate_name(name);
         }
         let capacity = self.read.capacity();
         if self.read.len() == capacity && capacity < READ_OCTETS_MAX {
@@ -212,7 +219,7 @@ impl Session<'_> {
     /// Gives the client a moment to close first. One that reads an end of file right behind
     /// close-ok may take it for a failure: some clients look at both in two threads.
     fn let_the_client_close(&self) -> io::Result<()> {
-        let mut polled = [PollFd::new(&self.stream, PollFlags::IN)];
+        let mut polled = [PollFd::new(&self.transport, PollFlags::IN)];
         let timeout = Timespec::try_from(LINGER).ok();
         match poll(&mut polled, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
@@ -224,9 +231,9 @@ impl Session<'_> {
     /// first: closing over it would make the kernel throw away what we have written.
     fn hang_up(&mut self) -> io::Result<()> {
         self.let_the_client_close()?;
-        self.stream.shutdown(Shutdown::Write)?;
+        self.transport.close()?;
         let mut rest = [0; READ_OCTETS_MIN];
-        while rustix::io::read(&self.stream, &mut rest).is_ok_and(|octets| octets > 0) {}
+        while rustix::io::read(&self.transport, &mut rest).is_ok_and(|octets| octets > 0) {}
         Ok(())
     }
 }

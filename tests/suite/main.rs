@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod configuration;
 mod coverage;
 mod permissions;
 mod print;

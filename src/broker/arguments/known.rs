@@ -1,5 +1,6 @@
 //! The arguments of queues that mean something: their values, and on which queue types.
 
+use super::super::fsync::FsyncPolicy;
 use super::QueueType::{self, Classic, Quorum, Stream};
 use super::{ArgumentError, Problem, value};
 use crate::wire::{Field, Table};
@@ -29,6 +30,8 @@ enum Check {
     Type,
     /// A text such as `7D`.
     Age,
+    /// An [`FsyncPolicy`] as text.
+    Fsync,
     /// 2: the format of RabbitMQ's files, of which 1 is gone.
     Version,
     /// Accepted, or checked where it is parsed.
@@ -70,6 +73,8 @@ const KNOWN: &[Known] = &[
     known("x-stream-max-segment-size-bytes", Check::Integer(0, SEGMENT_BYTES_MAX), &[Stream]),
     known("x-stream-filter-size-bytes", Check::Integer(16, 255), &[Stream]),
     known("x-initial-cluster-size", Check::Integer(1, i64::MAX), &[Stream]),
+    // Leveret's own.
+    known("x-fsync", Check::Fsync, &[Classic, Quorum, Stream]),
 ];
 
 /// Checks the value of each known argument that is there.
@@ -115,7 +120,7 @@ impl Check {
                 let number = value::integer(field).ok_or_else(|| not_integer(argument, field))?;
                 self.number_problem(number)
             }
-            Self::Text | Self::OneOf(..) | Self::Type | Self::Age => match field {
+            Self::Text | Self::OneOf(..) | Self::Type | Self::Age | Self::Fsync => match field {
                 Field::LongString(octets) => self.text_problem(octets),
                 other => Some(unacceptable_type(other)),
             },
@@ -150,6 +155,7 @@ impl Check {
                 Some(format!("\"unsupported queue type '{text}'\""))
             }
             Self::Age if !is_age(&text) => Some("invalid_max_age".to_owned()),
+            Self::Fsync => text.parse::<FsyncPolicy>().err().map(|reason| format!("\"{reason}\"")),
             _ => None,
         }
     }

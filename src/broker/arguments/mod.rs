@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use crate::wire::{Field, ShortBytes, ShortString, Table};
 
+use super::fsync::FsyncPolicy;
+
 pub use self::difference::{Difference, first_difference};
 
 /// What a queue's `x-queue-type` asks for.
@@ -90,6 +92,8 @@ pub struct QueueArguments {
     pub max_priority: Option<u8>,
     /// `x-single-active-consumer`: one consumer at a time.
     pub single_active_consumer: bool,
+    /// `x-fsync`: what a confirm of a message in this queue means; `None` is the broker's policy.
+    pub fsync: Option<FsyncPolicy>,
 }
 
 impl QueueArguments {
@@ -120,6 +124,7 @@ impl QueueArguments {
                 .and_then(|highest| u8::try_from(highest).ok())
                 .filter(|highest| *highest > 0),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
+            fsync: text(table, "x-fsync").and_then(|policy| policy.parse().ok()),
         };
         if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {
             let reason = "routing_key_but_no_dlx_defined";

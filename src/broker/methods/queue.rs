@@ -305,7 +305,8 @@ fn purge_ready(broker: &mut Broker, id: QueueId) -> u32 {
             journal.settle(id, ordinal);
         }
         journal.purge(id, before);
-        broker.turn.defined = true;
+        let policy = queue.fsync(broker.options.fsync);
+        broker.promise(policy);
     }
     u32::try_from(count).unwrap_or(u32::MAX)
 }

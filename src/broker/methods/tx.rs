@@ -11,6 +11,7 @@ use super::super::Broker;
 use super::super::call::Call;
 use super::super::channel::Mode;
 use super::super::exception::{Exception, precondition_failed};
+use super::super::fsync::Promise;
 use super::super::publish::Outcome;
 use super::super::transaction::Transaction;
 use super::basic::apply_settlement;
@@ -53,21 +54,27 @@ fn take(broker: &mut Broker, call: &Call<'_>) -> Result<Transaction, Exception> 
 
 fn commit(broker: &mut Broker, call: &mut Call<'_>) -> Result<(), Exception> {
     let transaction = take(broker, call)?;
-    let mut durable = false;
+    let mut promise = Promise::Nothing;
     let mut refused = false;
     for publish in transaction.publishes {
         let outcome = broker.accept(call, publish);
-        durable |= outcome == Outcome::Journaled;
-        refused |= outcome == Outcome::Refused;
+        match outcome {
+            Outcome::Taken(taken) => promise = promise.max(taken),
+            Outcome::Refused => refused = true,
+        }
     }
     for (_, delivered, settlement) in transaction.settlements {
-        durable |= delivered.item.journaled;
+        if delivered.item.journaled
+            && let Some(queue) = broker.queues.get(&delivered.queue)
+        {
+            promise = promise.max(queue.fsync(broker.options.fsync).promise());
+        }
         apply_settlement(broker, call.channel, delivered, settlement);
     }
     if refused {
         return Err(precondition_failed("partial tx completion"));
     }
-    broker.turn.defined |= durable;
+    broker.turn.promise = broker.turn.promise.max(promise);
     broker.reply(call, tx::CommitOk::default());
     Ok(())
 }

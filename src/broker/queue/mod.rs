@@ -30,6 +30,7 @@ use crate::wire::ShortString;
 use super::access::EffectivePolicy;
 use super::arguments::QueueArguments;
 use super::consumer::ConsumerKey;
+use super::fsync::FsyncPolicy;
 
 /// What a queue was declared as.
 #[derive(Clone, Debug)]
@@ -119,6 +120,12 @@ impl Queue {
     pub(super) fn set_policy(&mut self, policy: Option<Arc<EffectivePolicy>>) {
         self.bounds = Bounds::new(&self.declared.arguments, policy.as_deref());
         self.policy = policy;
+    }
+
+    /// What a confirm of a message in it means, where the broker's policy is `default`.
+    pub(super) fn fsync(&self, default: FsyncPolicy) -> FsyncPolicy {
+        let policy = self.policy.as_ref().and_then(|policy| policy.settings.fsync);
+        self.declared.arguments.fsync.or(policy).unwrap_or(default)
     }
 
     /// Whether a connection may use it.

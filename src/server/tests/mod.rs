@@ -1,5 +1,8 @@
 //! The whole broker in this process, over real sockets.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -8,7 +11,6 @@ use log::LevelFilter;
 use tempfile::TempDir;
 
 use super::*;
-use crate::broker::FsyncPolicy;
 use crate::broker::access::{Hashing, NewPassword, PasswordHash, SALT_OCTETS, VhostSettings};
 use crate::client::{Client, ClientError};
 use crate::config::PasswordHashing;
@@ -21,11 +23,9 @@ fn config(directory: &TempDir) -> Config {
     Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
-        fsync: FsyncPolicy::Always,
-        definitions: None,
-        loopback_users: vec!["guest".to_owned()],
         password_hashing: PasswordHashing::Rabbitmq,
         log: LevelFilter::Off,
+        ..Config::default()
     }
 }
 

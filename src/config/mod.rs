@@ -1,0 +1,220 @@
+//! What can be told from outside: by flags, by the environment, by a file.
+
+mod setting;
+
+mod rabbitmq;
+
+mod file;
+
+mod line;
+
+pub use line::{command, variable};
+pub use setting::FileError;
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, FromArgMatches};
+use ipnet::IpNet;
+use log::LevelFilter;
+
+use crate::broker::FsyncPolicy;
+use crate::broker::access::Hashing;
+
+/// The flags of `leveret serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// A file with any of these settings, as TOML; or RabbitMQ's, if its name ends in .conf
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Refuse a file with unknown keys, instead of warning of them
+    #[arg(long)]
+    pub strict_config: bool,
+
+    /// Where messages and definitions are kept
+    #[arg(long, value_name = "DIR", default_value = "leveret-data")]
+    pub data_dir: PathBuf,
+
+    /// Where AMQP clients connect; may be given more than once, port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5672")]
+    pub listen: Vec<String>,
+
+    /// Where AMQP clients connect with TLS; may be given more than once
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub tls_listen: Vec<String>,
+
+    /// The broker's certificate and those between it and its root, as PEM; read again on SIGHUP
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The private key of the certificate, as PEM
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Roots that client certificates must come from, as PEM; without it none is asked for
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE")]
+    pub tls_client_roots: Option<PathBuf>,
+
+    /// Refuse TLS clients without a certificate
+    #[cfg(feature = "tls")]
+    #[arg(long)]
+    pub tls_client_required: bool,
+
+    /// A proxy (address or network, such as 10.0.0.0/8) that begins each of its connections with a
+    /// PROXY header; may be given more than once
+    #[arg(long, value_name = "NET", value_parser = network)]
+    pub proxy_from: Vec<IpNet>,
+
+    /// When messages are synced to disk: always, interval=200ms or never
+    #[arg(long, value_name = "POLICY", default_value_t)]
+    pub fsync: FsyncPolicy,
+
+    /// Definitions to import at every start; a first start makes no vhost and no user then
+    #[arg(long, value_name = "FILE")]
+    pub definitions: Option<PathBuf>,
+
+    /// Users who may connect from this machine only; may be given more than once, empty for nobody
+    #[arg(long, value_name = "NAME", default_value = "guest")]
+    pub loopback_users: Vec<String>,
+
+    /// How new passwords are hashed: strong, or as RabbitMQ can read it
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = PasswordHashing::Strong)]
+    pub password_hashing: PasswordHashing,
+
+    /// What is logged: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: LevelFilter,
+}
+
+impl Config {
+    /// Reads the command line of `leveret serve` without its first word, the environment, and the
+    /// file that one of them names. What is unknown in the file is returned beside, to be warned
+    /// of, unless `--strict-config` refuses it.
+    ///
+    /// # Errors
+    /// One line for people: a flag, variable or key that is not understood; a file that cannot be
+    /// read. Also the help text, if that was asked for.
+    pub fn read(flags: &[OsString]) -> Result<(Self, Vec<FileError>), ConfigError> {
+        let command = command();
+        let matches = command.clone().no_binary_name(true).try_get_matches_from(flags)?;
+        let config = Self::from_arg_matches(&matches)?;
+        let Some(path) = &config.config else { return Ok((config, Vec::new())) };
+        let (mut arguments, mut unknown) = line::arguments(path, &command, &matches)?;
+        arguments.extend(flags.iter().cloned());
+        let matches = command.no_binary_name(true).try_get_matches_from(arguments)?;
+        let config = Self::from_arg_matches(&matches)?;
+        if config.strict_config && !unknown.is_empty() {
+            return Err(unknown.swap_remove(0).into());
+        }
+        Ok((config, unknown))
+    }
+}
+
+/// How new passwords are hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PasswordHashing {
+    /// PBKDF2-HMAC-SHA512: slow to guess; RabbitMQ cannot read it
+    Strong,
+    /// RabbitMQ's salted SHA-512: for definitions that go to RabbitMQ
+    Rabbitmq,
+}
+
+impl From<PasswordHashing> for Hashing {
+    fn from(hashing: PasswordHashing) -> Self {
+        match hashing {
+            PasswordHashing::Strong => Self::Pbkdf2,
+            PasswordHashing::Rabbitmq => Self::Sha512,
+        }
+    }
+}
+
+/// Why the broker cannot be configured so.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line, or a value from the environment or the file. Also a call for help.
+    #[error(transparent)]
+    Line(#[from] clap::Error),
+    /// The file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Default for Config {
+    /// What holds when nothing is said: neither flags nor environment.
+    fn default() -> Self {
+        let command = Self::augment_args(clap::Command::new("leveret"));
+        let command = command.mut_args(|arg| arg.env(None::<&'static str>)).no_binary_name(true);
+        let matches = command.get_matches_from(Vec::<OsString>::new());
+        Self::from_arg_matches(&matches).expect("defaults are valid")
+    }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
+    text.parse().ok().or_else(address).ok_or_else(|| "no address or network".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, flags: &[&str]) -> Result<(Config, Vec<String>), String> {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("leveret.toml");
+        std::fs::write(&path, file).unwrap();
+        let mut words = vec![OsString::from("--config"), path.into()];
+        words.extend(flags.iter().map(OsString::from));
+        let (config, unknown) = Config::read(&words).map_err(|error| error.to_string())?;
+        Ok((config, unknown.iter().map(ToString::to_string).collect()))
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let file = "fsync = 'never'\nlisten = ['127.0.0.1:1', '127.0.0.1:2']\nlog = 'warn'\n";
+        let (config, _) = read(file, &["--log", "debug"]).unwrap();
+        assert_eq!(config.fsync, FsyncPolicy::Never);
+        assert_eq!(config.listen, ["127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(config.log, LevelFilter::Debug);
+        let (config, _) = read(file, &["--listen", "127.0.0.1:3"]).unwrap();
+        assert_eq!(config.listen, ["127.0.0.1:3"]);
+    }
+
+    #[test]
+    fn a_value_is_refused_in_the_words_of_the_command_line() {
+        let error = read("fsync = 'sometimes'", &[]).unwrap_err();
+        assert!(error.contains("'sometimes' is not an fsync policy"), "{error}");
+    }
+
+    #[test]
+    fn unknown_keys_are_warned_of_or_refused() {
+        let file = "data_dri = '/d'\n[nothing]\nlike_it = 1\n";
+        let (_, unknown) = read(file, &[]).unwrap();
+        assert_eq!(unknown.len(), 2);
+        assert!(unknown[0].ends_with("unknown key 'data_dri'; did you mean 'data_dir'?"));
+        assert!(unknown[1].ends_with("unknown key 'nothing.like_it'"), "{}", unknown[1]);
+        let error = read(file, &["--strict-config"]).unwrap_err();
+        assert!(error.contains("unknown key 'data_dri'"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let words = ["--config=/nowhere/leveret.toml".into()];
+        let error = Config::read(&words).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read the configuration /nowhere/leveret.toml: "));
+    }
+
+    #[test]
+    fn what_rabbitmq_calls_otherwise_is_a_flag_here() {
+        for (_, flag, _) in rabbitmq::KEYS {
+            let known = command().get_arguments().any(|arg| arg.get_long() == Some(flag));
+            assert!(known || cfg!(not(feature = "tls")), "{flag}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Encrypted connections: who is let in, and with which certificates.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::*;
+
+/// A root and what it signs.
+struct Authority {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Authority {
+    fn named(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self { certificate: params.self_signed(&key).unwrap(), key }
+    }
+
+    /// Writes `name.pem` and `name.key`; the certificate is good until the end of a year.
+    fn issue(&self, directory: &Path, name: &str, until: i32) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
+        fs::write(directory.join(format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(directory.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+/// A broker with TLS whose client certificates come from `authority`.
+fn start_secured(directory: &TempDir, authority: &Authority, client_required: bool) -> Server {
+    let path = directory.path();
+    authority.issue(path, "server", 4000);
+    fs::write(path.join("roots.pem"), authority.certificate.pem()).unwrap();
+    let config = Config {
+        tls_listen: vec!["127.0.0.1:0".to_owned()],
+        tls_certificate: Some(path.join("server.pem")),
+        tls_key: Some(path.join("server.key")),
+        tls_client_roots: Some(path.join("roots.pem")),
+        tls_client_required: client_required,
+        ..config(directory)
+    };
+    Server::start(&config).unwrap()
+}
+
+/// Connects, says the protocol header, and reads the beginning of connection.start.
+fn greet(
+    server: &Server,
+    authority: &Authority,
+    identity: Option<(&Path, &str)>,
+) -> io::Result<ClientConnection> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate.der().clone()).unwrap();
+    let builder = ClientConfig::builder().with_root_certificates(roots);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((directory, name)) => {
+            let chain = CertificateDer::from_pem_file(directory.join(format!("{name}.pem")));
+            let key = PrivateKeyDer::from_pem_file(directory.join(format!("{name}.key")));
+            builder.with_client_auth_cert(vec![chain.unwrap()], key.unwrap()).unwrap()
+        }
+    };
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(config.into(), name).unwrap();
+    let socket = TcpStream::connect(server.addresses()[1]).unwrap();
+    let mut stream = StreamOwned::new(session, socket);
+    stream.write_all(&PROTOCOL_HEADER)?;
+    let mut frame = [0; 7];
+    stream.read_exact(&mut frame)?;
+    assert_eq!(frame[..3], [1, 0, 0], "a method frame on channel 0");
+    Ok(stream.conn)
+}
+
+#[test]
+fn a_client_is_served_with_and_without_a_certificate() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::named("root");
+    let server = start_secured(&directory, &authority, false);
+    authority.issue(directory.path(), "client", 4000);
+    greet(&server, &authority, None).unwrap();
+    greet(&server, &authority, Some((directory.path(), "client"))).unwrap();
+    server.stop();
+}
+
+#[test]
+fn a_client_with_a_wrong_certificate_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    let authority = Authority::named("root");
+    let server = start_secured(&directory, &authority, true);
+    authority.issue(path, "client", 4000);
+    authority.issue(path, "expired", 2002);
+    Authority::named("stranger").issue(path, "stranger", 4000);
+    greet(&server, &authority, Some((path, "client"))).unwrap();
+    for (identity, alert) in [
+        (None, "CertificateRequired"),
+        (Some((path, "expired")), "CertificateExpired"),
+        (Some((path, "stranger")), "UnknownCA"),
+    ] {
+        let error = greet(&server, &authority, identity).unwrap_err();
+        assert!(error.to_string().contains(alert), "{alert}: {error}");
+    }
+    // Somebody who does not speak TLS is no trouble to others.
+    let mut plain = TcpStream::connect(server.addresses()[1]).unwrap();
+    plain.write_all(&PROTOCOL_HEADER).unwrap();
+    let mut alert = Vec::new();
+    plain.read_to_end(&mut alert).unwrap();
+    greet(&server, &authority, Some((path, "client"))).unwrap();
+    server.stop();
+}
+
+#[test]
+fn certificates_are_read_again_and_bad_ones_not_taken() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::named("root");
+    let server = start_secured(&directory, &authority, false);
+    let shown = || greet(&server, &authority, None).unwrap().peer_certificates().unwrap().to_vec();
+    let first = shown();
+    authority.issue(directory.path(), "server", 4001);
+    assert_eq!(shown(), first);
+    server.secure.reload();
+    let second = shown();
+    assert_ne!(second, first);
+    fs::write(directory.path().join("server.pem"), "no certificate").unwrap();
+    server.secure.reload();
+    assert_eq!(shown(), second);
+    server.stop();
+}
+
+#[test]
+fn unusable_certificates_are_an_error_with_their_name() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::named("root");
+    authority.issue(directory.path(), "one", 4000);
+    authority.issue(directory.path(), "other", 4000);
+    let start = |certificate: &str, key: &str| {
+        let config = Config {
+            tls_listen: vec!["127.0.0.1:0".to_owned()],
+            tls_certificate: Some(directory.path().join(certificate)),
+            tls_key: Some(directory.path().join(key)),
+            ..config(&directory)
+        };
+        Server::start(&config).unwrap_err().to_string()
+    };
+    assert!(start("none.pem", "one.key").contains("none.pem"));
+    assert!(start("one.key", "one.key").contains("there is no certificate in it"));
+    assert!(start("one.pem", "other.key").starts_with("cannot use the certificate for TLS"));
+}
