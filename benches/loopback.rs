@@ -23,6 +23,8 @@ fn transient_messages(criterion: &mut Criterion) {
     let server = Server::start(&Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
+        disk_free_limit: 0,
+        memory_high_watermark: 0.0,
         log: LevelFilter::Off,
         ..Config::default()
     })

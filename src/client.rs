@@ -78,8 +78,9 @@ impl Client {
         client.expect(zero, |method| {
             matches!(method, Method::Connection(connection::Method::Start(_)))
         })?;
-        let capabilities = ["consumer_cancel_notify", "authentication_failure_close"]
-            .map(|name| (ShortString::clipped(name), Field::Boolean(true)));
+        let capabilities =
+            ["connection.blocked", "consumer_cancel_notify", "authentication_failure_close"]
+                .map(|name| (ShortString::clipped(name), Field::Boolean(true)));
         let capabilities = Field::Table(capabilities.into_iter().collect());
         let start_ok = connection::StartOk {
             client_properties: Table::from_iter([(

@@ -85,6 +85,14 @@ impl Message {
         Self::new(Arc::new(bytes), parts, persistent)
     }
 
+    /// The same message with octets of its own: for one that may stay long, where the backing may
+    /// be much larger than the message.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let (exchange, key) = (self.exchange(), self.routing_key());
+        Self::from_parts(exchange, key, self.properties(), self.body(), self.persistent)
+    }
+
     /// The exchange it was published to; empty for the default exchange.
     pub fn exchange(&self) -> &str {
         // Decoded as UTF-8 at the door; a record from disk carries a checksum.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::ids::{ChannelNumber, ConnectionId, DeliveryTag, QueueId, SyncPoint};
+use crate::ids::{ChannelNumber, ConnectionId, DeliveryTag, QueueId, SyncPoint, Timestamp};
 use crate::wire::ShortString;
 
 use super::confirms::Confirms;
 use super::consumer::ConsumerKey;
-use super::effect::Output;
+use super::consumer_timeout::Late;
+use super::effect::{Deliveries, Output};
 use super::fsync::Promise;
 use super::permission::Permitted;
 use super::queue::Item;
@@ -22,6 +23,8 @@ pub(super) struct Delivered {
     pub queue: QueueId,
     /// The message in that queue.
     pub item: Item,
+    /// When it is late (`x-consumer-timeout`).
+    pub deadline: Option<Timestamp>,
     /// The consumer that got it, with its number; `None` after basic.get.
     pub consumer: Option<(ConsumerKey, u64)>,
 }
@@ -93,6 +96,8 @@ pub(super) struct Channel {
     pub consumers: BTreeMap<ShortString, ConsumerKey>,
     /// Deliveries that wait for an acknowledgement.
     pub unacked: Unacked<Delivered>,
+    /// Deliveries that went back to their queues because they were late.
+    pub late: Late,
     /// The tag of the next delivery.
     pub next_tag: DeliveryTag,
     /// The prefetch of consumers that come from now on (basic.qos global=false); 0 is no limit.
@@ -105,6 +110,8 @@ pub(super) struct Channel {
     pub last_queue: ShortString,
     /// Whether the client takes deliveries (channel.flow).
     pub flow: bool,
+    /// Direct replies that wait for channel.flow.
+    pub(super) held_replies: Vec<Deliveries>,
     /// Replies that wait for the disk, and all replies after them.
     pub parked: VecDeque<Parked>,
 }
@@ -126,12 +133,14 @@ impl Channel {
             reply_consumer: None,
             consumers: BTreeMap::new(),
             unacked: Unacked::default(),
+            late: Late::default(),
             next_tag: DeliveryTag(1),
             consumer_prefetch: 0,
             channel_prefetch: 0,
             in_flight: 0,
             last_queue: ShortString::default(),
             flow: true,
+            held_replies: Vec::new(),
             parked: VecDeque::new(),
         }
     }
@@ -149,6 +158,11 @@ impl Channel {
     pub(super) fn has_consumer(&self, tag: &str) -> bool {
         self.consumers.contains_key(tag)
             || self.reply_consumer.as_ref().is_some_and(|consumer| *consumer.tag == *tag)
+    }
+
+    /// Whether a delivery with this tag can be settled.
+    pub(super) fn holds(&self, tag: DeliveryTag) -> bool {
+        self.unacked.contains(tag) || self.late.contains(tag)
     }
 
     /// The tag of a delivery that is being sent.

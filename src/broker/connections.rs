@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::ids::{ChannelNumber, ConnectionId, QueueId};
 use crate::wire::ShortString;
 
+use super::alarms::Held;
+
 /// The state of a connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -20,12 +22,18 @@ pub(super) struct Connection {
     pub channel_max: u16,
     /// Whether the client wants to hear that a consumer was cancelled by the broker.
     pub consumer_cancel_notify: bool,
+    /// Whether the client wants to hear that it is blocked.
+    pub blocked_notify: bool,
+    /// What it sent while an alarm was up.
+    pub held: Held,
     /// The places of its channels.
     pub channels: BTreeMap<ChannelNumber, usize>,
     /// Queues that end with it.
     pub exclusive_queues: Vec<QueueId>,
     /// Octets of deliveries sent to its outbox and not yet written to its socket.
     pub outbox_bytes: u64,
+    /// Direct replies that were dropped because it reads too slowly.
+    pub dropped_replies: u64,
     /// connection.close was sent or answered: nothing is sent any more.
     pub closing: bool,
 }

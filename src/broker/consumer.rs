@@ -1,7 +1,11 @@
 //! A consumer: who gets a queue's messages, and how many at a time.
 
+use std::time::Duration;
+
 use crate::ids::QueueId;
 use crate::wire::ShortString;
+
+use super::consumers::Rank;
 
 /// Where a consumer is kept. A place may be given to another consumer later, so what outlives a
 /// turn also remembers the [`Consumer::number`].
@@ -23,6 +27,10 @@ pub(super) struct Consumer {
     pub no_ack: bool,
     /// No other consumer may be on the queue.
     pub exclusive: bool,
+    /// `x-priority`: higher ones are served first.
+    pub priority: i64,
+    /// How long it may keep a delivery unacknowledged.
+    pub timeout: Option<Duration>,
     /// How many deliveries it may have unacknowledged; 0 is no limit.
     pub prefetch: u16,
     /// How many it has.
@@ -33,6 +41,11 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
+    /// What it is among the consumers of its queue.
+    pub(super) fn rank(&self) -> Rank {
+        Rank::new(self.priority, self.number)
+    }
+
     /// Whether its own prefetch leaves room for a delivery.
     pub(super) fn has_room(&self) -> bool {
         self.prefetch == 0 || self.unacked < u32::from(self.prefetch)

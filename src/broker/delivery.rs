@@ -31,12 +31,12 @@ impl Broker {
         if consumer.in_line {
             return;
         }
-        consumer.in_line = true;
         let id = consumer.queue;
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.line.push_back(key);
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        consumer.in_line = queue.consumers.stand(consumer.rank(), key);
+        if consumer.in_line {
+            self.touch(id);
         }
-        self.touch(id);
     }
 
     /// Puts all consumers of a channel back into their lines.
@@ -57,7 +57,7 @@ impl Broker {
                 Ok(Some((item, message))) => self.hand_over(id, key, item, message),
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    self.store_failed(Some(id), error);
                     return;
                 }
             }
@@ -67,27 +67,53 @@ impl Broker {
     /// The next consumer that can take a message; it goes to the end of the line.
     fn next_in_line(&mut self, id: QueueId) -> Option<ConsumerKey> {
         let queue = self.queues.get_mut(&id)?;
-        while let Some(key) = queue.line.pop_front() {
-            let Some(consumer) = self.consumers.get_mut(key.0) else { continue };
+        while let Some(turn) = queue.consumers.first() {
+            let consumer = self.consumers.get_mut(turn.key.0);
+            let Some(consumer) = consumer.filter(|consumer| consumer.number == turn.number) else {
+                queue.consumers.leave(true);
+                continue;
+            };
+            if queue.consumers.is_challenged() {
+                self.give_way(id, turn.key);
+                return self.next_in_line(id);
+            }
             let channel = &self.channels[consumer.channel];
             let connection = &self.connections[channel.connection];
             if consumer.has_room()
                 && channel.has_room()
                 && connection.outbox_bytes < self.options.outbox_bytes_max
             {
-                queue.line.push_back(key);
-                return Some(key);
+                queue.consumers.pass();
+                return Some(turn.key);
             }
+            queue.consumers.leave(false);
             consumer.in_line = false;
         }
         None
     }
 
+    /// The active consumer gives way to one of higher priority, when all that it has is
+    /// acknowledged: the last acknowledgement brings it back into the line, and here.
+    fn give_way(&mut self, id: QueueId, active: ConsumerKey) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        queue.consumers.leave(false);
+        let consumer = &mut self.consumers[active.0];
+        consumer.in_line = false;
+        if consumer.unacked == 0
+            && let Some(next) = queue.consumers.take_over()
+        {
+            self.rouse(next);
+        }
+    }
+
     fn hand_over(&mut self, id: QueueId, key: ConsumerKey, mut item: Item, message: Message) {
+        let (channel, redelivered) = (self.consumers[key.0].channel, item.deliveries > 0);
+        if self.vhosts[self.connections[self.channels[channel].connection].vhost].traced {
+            self.trace_delivery(channel, id, &message, redelivered);
+        }
         let consumer = &mut self.consumers[key.0];
         let channel = &mut self.channels[consumer.channel];
         let delivery_tag = channel.take_tag();
-        let redelivered = item.deliveries > 0;
         item.deliveries = item.deliveries.saturating_add(1);
         self.connections[channel.connection].outbox_bytes += message.size();
         let to = channel.connection_id;
@@ -118,7 +144,12 @@ impl Broker {
             consumer.unacked += 1;
             channel.in_flight += 1;
             let from = Some((key, consumer.number));
-            channel.unacked.push(delivery_tag, Delivered { queue: id, item, consumer: from });
+            let deadline = consumer.timeout.map(|timeout| self.turn.now.after(timeout));
+            if let Some(deadline) = deadline {
+                self.deadlines.add(deadline, (id, item.ordinal), (consumer.channel, delivery_tag));
+            }
+            let delivered = Delivered { queue: id, item, deadline, consumer: from };
+            channel.unacked.push(delivery_tag, delivered);
         }
     }
 

@@ -13,7 +13,8 @@
 
 use std::time::Duration;
 
-use crate::ids::{SyncPoint, Timestamp};
+use crate::ids::{ExchangeId, SyncPoint, Timestamp};
+use crate::message::Message;
 use crate::store::{StoreError, SyncRequest};
 use crate::wire::Method;
 
@@ -26,6 +27,12 @@ use super::fsync::{FsyncPolicy, Promise};
 /// What a turn has gathered until it ends.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
+    /// The time of the command that is being handled.
+    pub now: Timestamp,
+    /// The place of the connection whose command it is.
+    pub actor: Option<usize>,
+    /// What the broker publishes itself when the turn ends.
+    pub notices: Vec<(ExchangeId, Message)>,
     /// Queues that got a message or a chance to deliver one.
     pub touched: Vec<crate::ids::QueueId>,
     /// Deliveries, to be sent behind the replies of the turn.
@@ -112,7 +119,11 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
-        let written = self.store.journal().write()?;
+        self.write_journal()?;
+        if self.holds_outputs() {
+            return Ok(None);
+        }
+        let written = self.store.journal().point();
         if written > self.durability.written {
             self.durability.written = written;
             // Delivery marks say nothing of how soon: they follow the broker's policy.

@@ -32,6 +32,10 @@ pub enum Output {
         /// The message.
         message: Message,
     },
+    /// Read nothing more from the client: an alarm holds its publishes up.
+    Pause,
+    /// Read again.
+    Resume,
 }
 
 /// Messages for one consumer, one basic.deliver each.
@@ -63,12 +67,24 @@ pub struct Effects {
     places: HashMap<ConnectionId, usize>,
     /// The bundle that was asked for last: mostly it is the next one too.
     last: usize,
+    /// What leaves even while the other outputs have to wait.
+    urgent: Vec<(ConnectionId, Output)>,
 }
 
 impl Effects {
     /// Adds an output for a connection.
     pub fn send(&mut self, to: ConnectionId, output: Output) {
         self.bundle(to).push(output);
+    }
+
+    /// Adds an output that does not wait for the disk and may overtake all others.
+    pub fn send_urgent(&mut self, to: ConnectionId, output: Output) {
+        self.urgent.push((to, output));
+    }
+
+    /// Takes the outputs of [`Self::send_urgent`].
+    pub fn take_urgent(&mut self) -> impl Iterator<Item = (ConnectionId, Output)> + '_ {
+        self.urgent.drain(..)
     }
 
     /// The outputs gathered for a connection so far.

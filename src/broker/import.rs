@@ -12,6 +12,7 @@ use super::arguments::QueueArguments;
 use super::exchange::{Binding, Bindings, Destination, ExchangeKind};
 use super::queue::Declaration;
 use super::recovery::{replayed_exchange, replayed_queue};
+use super::vhost::{ExchangeDeclaration, predeclared};
 
 /// What a batch of changes will have made, by vhost and name.
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl Broker {
                         replayed_exchange(0, declare.clone()).map_err(|error| invalid(&error))?;
                     check_name("exchange", &declare.exchange)?;
                     let key = (vhost.clone(), declare.exchange.clone());
-                    planned.exchanges.insert(key, declared.kind);
+                    planned.exchanges.insert(key, declared.options.routing(declared.kind).0);
                 }
                 Change::DeclareQueue { vhost, declare } => {
                     known_vhost(access, vhost)?;
@@ -75,11 +76,12 @@ impl Broker {
     ) -> Result<ExchangeKind, ChangeRefused> {
         let place = self.vhost_named(vhost);
         let existing = place.and_then(|place| self.exchange_named(place, name));
+        let existing = existing.map(|exchange| &exchange.declared);
         let key = (vhost.clone(), name.clone());
         existing
-            .map(|exchange| exchange.declared.kind)
+            .map(|ExchangeDeclaration { options, kind, .. }| options.routing(*kind).0)
             .or_else(|| planned.exchanges.get(&key).copied())
-            .or_else(|| super::vhost::predeclared(name))
+            .or_else(|| predeclared(name))
             .ok_or_else(|| missing("exchange", &key))
     }
 

@@ -26,7 +26,7 @@ impl Broker {
         effects: &mut Effects,
     ) {
         let name = &open.virtual_host;
-        let vhost = match self.admit(&open.user, name) {
+        let vhost = match self.enter(&open.user, name) {
             Ok(vhost) => vhost,
             Err(refusal) => {
                 info!("{id} {} refused: {}", open.peer, refusal.text);
@@ -43,17 +43,22 @@ impl Broker {
             peer: open.peer,
             channel_max: open.channel_max,
             consumer_cancel_notify: capability(&open.client_properties, "consumer_cancel_notify"),
+            blocked_notify: capability(&open.client_properties, "connection.blocked"),
+            held: Default::default(),
             channels: Default::default(),
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
+            dropped_replies: 0,
             closing: false,
         });
         self.connection_places.insert(id, place);
+        self.turn.actor = Some(place);
+        self.connection_event("connection.created", place);
         effects.send(id, Output::Method(ChannelNumber(0), connection::OpenOk::default().into()));
     }
 
     /// The place of the vhost that a user may enter, or why not, in RabbitMQ's order.
-    fn admit(&self, user: &ShortString, vhost: &ShortString) -> Result<usize, Exception> {
+    fn enter(&self, user: &ShortString, vhost: &ShortString) -> Result<usize, Exception> {
         let settings = self.access.vhosts.get(vhost).zip(self.vhost_named(vhost));
         let (settings, place) =
             settings.ok_or_else(|| not_allowed(format!("vhost {vhost} not found")))?;
@@ -81,6 +86,7 @@ impl Broker {
 
     /// Ends what a connection had: channels, then exclusive queues.
     pub(super) fn release_connection(&mut self, place: usize, effects: &mut Effects) {
+        self.unblock(place, effects);
         let channels = std::mem::take(&mut self.connections[place].channels);
         for channel in channels.into_values() {
             self.release_channel(channel, effects);
@@ -93,7 +99,9 @@ impl Broker {
     /// A connection is no more: its last command.
     pub(super) fn forget_connection(&mut self, id: ConnectionId, effects: &mut Effects) {
         let Some(place) = self.connection_places.remove(&id) else { return };
+        self.alarms.forget(place);
         self.release_connection(place, effects);
+        self.connection_event("connection.closed", place);
         let connection = self.connections.remove(place);
         debug!("{id} {} gone", connection.peer);
     }
@@ -102,16 +110,19 @@ impl Broker {
     /// their queues. The channel's number must be out of its connection already.
     pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
         self.clear_channel(place, effects);
+        self.channel_event("channel.closed", place);
         self.channels.remove(place);
     }
 
     /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
     pub(super) fn clear_channel(&mut self, place: usize, effects: &mut Effects) {
         self.cancel_reply_consumer(place, None);
+        self.drop_held_replies(place);
         let consumers = std::mem::take(&mut self.channels[place].consumers);
         // Deliveries first: a queue that ends with its last consumer takes them along.
         let transaction = std::mem::take(&mut self.channels[place].mode);
         if let Mode::Transaction(transaction) = transaction {
+            self.transactions_bytes -= transaction.publish_bytes;
             for (_, delivered, _) in transaction.settlements {
                 self.requeue(place, delivered);
             }
@@ -129,13 +140,13 @@ impl Broker {
     pub(super) fn add_consumer(&mut self, mut consumer: Consumer) {
         self.next_consumer += 1;
         consumer.number = self.next_consumer;
+        self.consumer_event("consumer.created", &consumer);
         let (queue, channel, tag) = (consumer.queue, consumer.channel, consumer.tag.clone());
-        let exclusive = consumer.exclusive;
+        let (rank, exclusive) = (consumer.rank(), consumer.exclusive);
         let key = ConsumerKey(self.consumers.insert(consumer));
         self.channels[channel].consumers.insert(tag, key);
         if let Some(queue) = self.queues.get_mut(&queue) {
-            queue.consumers.push(key);
-            queue.exclusively_consumed = exclusive;
+            queue.consumers.add(rank, key, exclusive);
         }
         self.rouse(key);
     }
@@ -144,13 +155,14 @@ impl Broker {
     /// The consumer must be out of its channel's list already.
     pub(super) fn remove_consumer(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        self.consumer_event("consumer.deleted", &consumer);
         let Some(queue) = self.queues.get_mut(&consumer.queue) else { return };
-        queue.consumers.retain(|other| *other != key);
-        queue.line.retain(|other| *other != key);
-        queue.exclusively_consumed = false;
+        let next = queue.consumers.remove(consumer.rank(), consumer.in_line);
         let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
         if queue.consumers.is_empty() && ends {
             self.delete_queue(consumer.queue, effects);
+        } else if let Some(next) = next {
+            self.rouse(next);
         }
     }
 
@@ -158,8 +170,7 @@ impl Broker {
     /// ready.
     pub(super) fn delete_queue(&mut self, id: QueueId, effects: &mut Effects) -> u64 {
         let Some(queue) = self.queues.get_mut(&id) else { return 0 };
-        let consumers = std::mem::take(&mut queue.consumers);
-        queue.line.clear();
+        let consumers = queue.consumers.take();
         let owner = queue.declared.exclusive;
         self.flush_deliveries(effects);
         for key in consumers {
@@ -174,6 +185,7 @@ impl Broker {
     /// Removes a consumer whose queue is going, and tells its client if it wants to know.
     fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
+        self.consumer_event("consumer.deleted", &consumer);
         let Some(channel) = self.channels.get_mut(consumer.channel) else { return };
         channel.consumers.remove(&consumer.tag);
         if self.connections[channel.connection].consumer_cancel_notify

@@ -13,6 +13,8 @@
 //! Left out here: time to live, dead letters, priorities.
 
 pub mod access;
+mod admission;
+mod alarms;
 pub mod arguments;
 mod call;
 mod changes;
@@ -21,21 +23,29 @@ mod command;
 mod confirms;
 mod connections;
 mod consumer;
+mod consumer_timeout;
+mod consumers;
+mod delayed;
 mod delivery;
+mod deprecated;
 mod durability;
 mod effect;
+mod events;
 mod exception;
 pub mod exchange;
 mod export;
 mod fsync;
+mod hash;
 mod import;
 mod lifecycle;
 mod methods;
 mod names;
+mod notices;
 mod permission;
 mod policies;
 mod publish;
 mod queue;
+mod recollection;
 mod recovery;
 mod replay;
 mod reply_to;
@@ -44,10 +54,12 @@ mod sender_selected;
 mod settle;
 mod snapshot;
 mod topology;
+mod trace;
 mod transaction;
 mod unacked;
 mod vhost;
 
+pub use alarms::Measures;
 pub use command::{Command, OpenConnection, Publish};
 pub use effect::{Deliveries, Delivery, Effects, Output};
 pub use exception::Exception;
@@ -64,10 +76,14 @@ use crate::store::{Place, Store, StoreError, SyncRequest};
 use crate::wire::{Method, MethodId, ShortString};
 
 use access::Access;
+use alarms::Alarms;
 use call::Call;
 use channel::{Channel, ChannelState};
 use connections::Connection;
 use consumer::Consumer;
+use consumer_timeout::Deadlines;
+use delayed::Delayed;
+use deprecated::Warned;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
@@ -88,10 +104,16 @@ pub struct BrokerOptions {
     pub message_bytes_max: u64,
     /// Octets of messages that all queues together keep in memory; the rest waits on disk.
     pub resident_bytes_max: u64,
+    /// Octets of messages that wait for tx.commit on all channels together.
+    pub transactions_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
     /// Whether a first start makes the vhost `/` and the user `guest`.
     pub defaults: bool,
+    /// What the broker calls itself where RabbitMQ tells the name of a node.
+    pub node: String,
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
+    pub strict: bool,
 }
 
 impl Default for BrokerOptions {
@@ -101,8 +123,11 @@ impl Default for BrokerOptions {
             outbox_bytes_max: 1024 * 1024,
             message_bytes_max: 16 * 1024 * 1024,
             resident_bytes_max: 64 * 1024 * 1024,
+            transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,
             defaults: true,
+            node: "leveret@localhost".to_owned(),
+            strict: false,
         }
     }
 }
@@ -123,8 +148,14 @@ pub struct Broker {
     /// The channels that wait for direct replies, by address.
     reply_channels: HashMap<ShortString, usize>,
     consumers: Slab<Consumer>,
+    /// Deliveries that are late when their time comes.
+    deadlines: Deadlines,
+    delayed: Delayed,
     budget: Budget,
+    /// Octets of messages that wait for tx.commit.
+    transactions_bytes: u64,
     durability: Durability,
+    alarms: Alarms,
     turn: Turn,
     names: Names,
     next_exchange: ExchangeId,
@@ -136,6 +167,7 @@ pub struct Broker {
     places: Vec<Place>,
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
+    warned: Warned,
     /// The broker is being shut down.
     stopping: bool,
     checkpointing: bool,
@@ -156,6 +188,14 @@ impl Broker {
         effects: &mut Effects,
     ) {
         let place = self.connection_places.get(&from).copied();
+        (self.turn.now, self.turn.actor) = (now, place);
+        let command = match place {
+            Some(place) if self.alarms.up() => match self.hold(place, command, effects) {
+                Some(command) => command,
+                None => return,
+            },
+            _ => command,
+        };
         let open = place.filter(|place| !self.connections[*place].closing);
         match (command, open) {
             (Command::Gone, _) => self.forget_connection(from, effects),
@@ -185,36 +225,43 @@ impl Broker {
     }
 
     /// Ends a turn: delivers, writes, and asks for a sync if something waits for it. An error is
-    /// the disk's and final: nothing more may be promised.
+    /// the disk's and final: nothing more may be promised. A full disk is no error: see
+    /// [`Self::holds_outputs`].
     pub fn end_turn(
         &mut self,
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
-        let mut touched = std::mem::take(&mut self.turn.touched);
-        for id in &touched {
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.touched = false;
-            }
-            self.deliver(*id);
-            self.drop_head(*id);
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.flush()?;
-            }
-        }
-        touched.clear();
-        touched.append(&mut self.turn.touched);
-        self.turn.touched = touched;
+        (self.turn.now, self.turn.actor) = (now, None);
+        self.begin_end(now, effects)?;
+        self.requeue_late(now);
+        self.release_delayed(now);
+        self.deliver_touched();
         self.flush_deliveries(effects);
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        self.end_durability(now, effects)
+        let request = self.end_durability(now, effects)?;
+        self.finish_end(now);
+        Ok(request)
+    }
+
+    fn flush_queue(&mut self, id: QueueId) -> Result<(), StoreError> {
+        self.queues.get_mut(&id).map_or(Ok(()), |queue| queue.flush(&mut self.budget))
     }
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.durability.deadline()
+        if !(self.turn.touched.is_empty() && self.turn.notices.is_empty()) {
+            return Some(self.turn.now);
+        }
+        let deadlines = [
+            self.durability.deadline(),
+            self.alarms.deadline(),
+            self.deadlines.first(),
+            self.delayed.first(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// A connection has written so much of its deliveries: there is room for more.
@@ -311,7 +358,9 @@ impl Broker {
             method_id: method.method,
         };
         let channel = &self.channels[call.channel];
-        log::info!("{}.{} closed: {}", channel.connection_id, channel.number, close.reply_text);
+        // The log has the whole text, of which the reply holds 255 octets.
+        let (code, text) = (refusal.code.name(), &refusal.text);
+        log::info!("{}.{} closed: {code} - {text}", channel.connection_id, channel.number);
         self.flush_deliveries(call.effects);
         self.channels[call.channel].state = ChannelState::Closing;
         self.clear_channel(call.channel, call.effects);

@@ -1,5 +1,7 @@
 //! Names that the server makes: `amq.gen-…` for queues, `amq.ctag-…` for consumers.
 
+use super::hash::mix;
+
 /// A seeded source of names: 22 characters of base64url, 132 bits, as RabbitMQ's. The seed comes
 /// from outside, so that a recorded run can be repeated.
 #[derive(Debug)]
@@ -31,12 +33,10 @@ impl Names {
     }
 
     /// SplitMix64 (Steele, Lea and Flood, 2014): well mixed, small, and not a secret.
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
+        let next = mix(self.state);
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        next
     }
 }
 

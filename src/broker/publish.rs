@@ -14,6 +14,7 @@ use super::effect::Output;
 use super::exception::{
     Exception, access_refused, no_exchange, not_implemented, precondition_failed,
 };
+use super::exchange::Destination;
 use super::fsync::{FsyncPolicy, Promise};
 use super::permission::Object;
 use super::queue::{Held, Item};
@@ -63,6 +64,14 @@ pub(super) fn publish(
     broker.permit_topic(call, Operation::Write, exchange, keys)?;
     if let Mode::Transaction(transaction) = &mut broker.channels[call.channel].mode {
         transaction.publish_bytes += accepted.message.size();
+        broker.transactions_bytes += accepted.message.size();
+        let most = broker.options.transactions_bytes_max;
+        if broker.transactions_bytes > most {
+            return Err(Exception::new(
+                ReplyCode::ResourceError,
+                format!("all transactions together hold at most {most} octets"),
+            ));
+        }
         if transaction.publish_bytes > TRANSACTION_BYTES_MAX {
             return Err(Exception::new(
                 ReplyCode::PreconditionFailed,
@@ -194,6 +203,9 @@ impl Broker {
         }
         let vhost = self.connections[call.connection].vhost;
         self.route(vhost, exchange, &message, &copies);
+        if self.vhosts[vhost].traced {
+            self.trace_publish(call.channel, vhost, &message, &copies);
+        }
         if self.scratch.queues.is_empty() {
             if mandatory {
                 let channel = &self.channels[call.channel];
@@ -203,6 +215,28 @@ impl Broker {
             return Outcome::Taken(Promise::Nothing);
         }
         self.enqueue(call.now, &message)
+    }
+
+    /// Publishes a message once more: from an exchange, for nobody who waits for an answer.
+    pub(super) fn publish_from(&mut self, exchange: ExchangeId, message: &Message) {
+        let Some(vhost) = self.exchanges.get(&exchange).map(|found| found.declared.vhost) else {
+            return;
+        };
+        let copies = copies(message.clone()).map(|(_, copies)| copies).unwrap_or_default();
+        self.route(vhost, exchange, message, &copies);
+        self.enqueue(self.turn.now, message);
+    }
+
+    /// As [`Self::publish_from`], to where one binding leads.
+    pub(super) fn publish_to(&mut self, to: Destination, message: &Message) {
+        match to {
+            Destination::Exchange(exchange) => self.publish_from(exchange, message),
+            Destination::Queue(queue) => {
+                self.scratch.queues.clear();
+                self.scratch.queues.push(queue);
+                self.enqueue(self.turn.now, message);
+            }
+        }
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps
@@ -242,7 +276,7 @@ impl Broker {
     fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
         let Some(queue) = self.queues.get(&id) else { return true };
         if queue.refuses(message) || !queue.has_room(message, &self.budget) {
-            if !queue.line.is_empty() {
+            if queue.consumers.first().is_some() {
                 self.deliver(id);
             }
             return !self.queues.get(&id).is_some_and(|queue| queue.refuses(message));
@@ -283,7 +317,7 @@ impl Broker {
                 Ok(Some((item, _))) => self.forget(id, &item),
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    self.store_failed(Some(id), error);
                     return;
                 }
             }

@@ -20,10 +20,11 @@ use crate::store::{Entry, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::access::{Access, Change};
+use super::alarms::Alarms;
 use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
 use super::effect::Effects;
-use super::exchange::{Binding, Destination, ExchangeKind};
+use super::exchange::{Binding, Destination, ExchangeKind, Options};
 use super::names::Names;
 use super::queue::{Budget, Declaration, Queue};
 use super::replay::{Found, Replay};
@@ -66,9 +67,13 @@ impl Broker {
         for id in ids {
             if let Some(replay) = replays.remove(&id) {
                 broker.restore_queue(id, replay)?;
+                if broker.is_delay_queue(id) {
+                    broker.index_delayed(id);
+                }
             }
         }
         broker.recovering = false;
+        broker.complete_delays();
         broker.begin_access(&recovery)?;
         // A number is never used twice, also not that of a queue whose deletion is known no more.
         broker.next_queue = broker.next_queue.max(recovery.queue_max());
@@ -93,8 +98,12 @@ impl Broker {
             channels: slab::Slab::new(),
             reply_channels: HashMap::new(),
             consumers: slab::Slab::new(),
+            deadlines: Default::default(),
+            delayed: Default::default(),
             budget: Budget::new(options.resident_bytes_max),
+            transactions_bytes: 0,
             durability: Durability::default(),
+            alarms: Alarms::default(),
             turn: Turn::default(),
             names: Names::new(options.seed),
             next_exchange: Default::default(),
@@ -104,6 +113,7 @@ impl Broker {
             scratch: Scratch::default(),
             places: Vec::new(),
             recovering: false,
+            warned: Default::default(),
             stopping: false,
             checkpointing: false,
             checkpoint_due: false,
@@ -159,6 +169,9 @@ impl Broker {
                     replay.found.insert(place.ordinal, found);
                 }
             }
+            Entry::Remember { virtual_host, exchange, until, header } => {
+                self.replay_remembered(&virtual_host, &exchange, until, &header);
+            }
             Entry::Settle { queue, first, last } if first <= last => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.settle(first, last);
@@ -200,6 +213,7 @@ impl Broker {
             Method::Queue(queue::Method::Declare(declare)) => {
                 replays.entry(id).or_default();
                 self.add_queue(id, replayed_queue(vhost, declare)?);
+                self.connect_delay_queue(id);
             }
             Method::Queue(queue::Method::Delete(_)) => {
                 replays.remove(&id);
@@ -321,6 +335,7 @@ pub(super) fn replayed_exchange(
     let alternate = ExchangeArguments::parse(&declare.arguments)
         .map_err(|error| BrokerError::Definition(error.text(&declare.exchange)))?
         .alternate_exchange;
+    let options = Options::parse(kind, &declare.arguments).map_err(BrokerError::Definition)?;
     Ok(ExchangeDeclaration {
         name: declare.exchange,
         vhost,
@@ -329,6 +344,7 @@ pub(super) fn replayed_exchange(
         auto_delete: declare.auto_delete,
         internal: declare.internal,
         arguments: declare.arguments,
+        options,
         alternate,
     })
 }

@@ -79,7 +79,11 @@ impl Broker {
                 queue.push(item, &mut self.budget);
             }
         }
-        queue.flush()
+        if let Err(error) = queue.flush(&mut self.budget) {
+            // A full disk does not keep the broker from starting.
+            self.store_failed(Some(id), error);
+        }
+        self.failure.take().map_or(Ok(()), Err)
     }
 }
 

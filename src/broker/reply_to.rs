@@ -106,6 +106,23 @@ impl Broker {
         Ok(with_properties(&message, &properties))
     }
 
+    /// Sends the answers that came while the client had turned channel.flow off.
+    pub(super) fn release_held_replies(&mut self, call: &mut Call<'_>) {
+        for run in std::mem::take(&mut self.channels[call.channel].held_replies) {
+            self.reply_with(call, Output::Deliver(run));
+        }
+    }
+
+    /// Throws these away, with their channel.
+    pub(super) fn drop_held_replies(&mut self, channel: usize) {
+        let channel = &mut self.channels[channel];
+        let held = std::mem::take(&mut channel.held_replies);
+        let bytes: u64 =
+            held.iter().flat_map(|run| &run.messages).map(|held| held.message.size()).sum();
+        let outbox = &mut self.connections[channel.connection].outbox_bytes;
+        *outbox = outbox.saturating_sub(bytes);
+    }
+
     /// Delivers an answer if the message is one. It counts as routed even if nobody waits for it.
     pub(super) fn deliver_reply(&mut self, message: &Message) -> bool {
         let Ok(address) = std::str::from_utf8(message.routing_key()) else { return false };
@@ -114,18 +131,28 @@ impl Broker {
         }
         let Some(&place) = self.reply_channels.get(address) else { return true };
         let channel = &mut self.channels[place];
-        let outbox = &mut self.connections[channel.connection].outbox_bytes;
-        if *outbox >= OUTBOXES_MAX.saturating_mul(self.options.outbox_bytes_max) {
-            log::warn!("{}.{} reads no answers: one is dropped", channel.connection_id, address);
+        let connection = &mut self.connections[channel.connection];
+        if connection.outbox_bytes >= OUTBOXES_MAX.saturating_mul(self.options.outbox_bytes_max) {
+            connection.dropped_replies += 1;
+            let dropped = connection.dropped_replies;
+            // The first, the second, the fourth ..: a flood does not fill the log.
+            if dropped.is_power_of_two() {
+                let (id, number) = (channel.connection_id, channel.number);
+                log::warn!("{id}.{number} reads no answers: {dropped} are dropped so far");
+            }
             return true;
         }
         let Some(consumer) = &channel.reply_consumer else { return true };
-        *outbox += message.size();
+        connection.outbox_bytes += message.size();
         let consumer_tag = consumer.tag.clone();
         let first_tag = channel.take_tag();
         let (to, number): (_, ChannelNumber) = (channel.connection_id, channel.number);
         let messages = vec![Delivery { redelivered: false, message: message.clone() }];
         let run = Deliveries { channel: number, consumer_tag, first_tag, messages };
+        if !channel.flow {
+            channel.held_replies.push(run);
+            return true;
+        }
         let output = Output::Deliver(run);
         if channel.parked.is_empty() {
             self.turn.deliveries.send(to, output);

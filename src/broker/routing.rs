@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::wire::{PropertiesView, ShortBytes};
 
 use super::Broker;
+use super::admission::Admission;
 use super::exchange::Destination;
 
 /// Vectors that routing uses again for each message.
@@ -57,6 +58,34 @@ impl Broker {
         }
         exchange.visited = self.routed;
         scratch.found.clear();
+        match exchange.declared.has_rules() {
+            false => self.match_bindings(vhost, id, message, copies, scratch),
+            true => match self.admit(id, message) {
+                Admission::Bindings => self.match_bindings(vhost, id, message, copies, scratch),
+                Admission::Nowhere => {}
+                Admission::Delay(queue) => scratch.found.push(Destination::Queue(queue)),
+            },
+        }
+        self.spread(vhost, id, scratch);
+    }
+
+    /// Pushes the destinations that an exchange's bindings have for a message.
+    fn match_bindings(
+        &mut self,
+        vhost: usize,
+        id: ExchangeId,
+        message: &Message,
+        copies: &[ShortBytes],
+        scratch: &mut Scratch,
+    ) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        if exchange.bindings.choose_by_number() {
+            let number = self.number_for(id, message, copies);
+            if let Some(exchange) = self.exchanges.get(&id) {
+                exchange.bindings.choose(number, &mut scratch.found);
+            }
+            return;
+        }
         let headers = || PropertiesView::parse(message.properties()).ok()?.headers_table();
         for key in std::iter::once(message.routing_key()).chain(copies.iter().map(|key| &**key)) {
             if exchange.declared.name.is_empty() {
@@ -67,6 +96,11 @@ impl Broker {
                 exchange.bindings.route(key, &headers, &mut scratch.found);
             }
         }
+    }
+
+    /// Notes the queues that were found, and the exchanges to go on with.
+    fn spread(&mut self, vhost: usize, id: ExchangeId, scratch: &mut Scratch) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
         if scratch.found.is_empty()
             && let Some(alternate) = exchange.alternate()
         {

@@ -24,7 +24,19 @@ impl Broker {
 
     /// A delivery no longer counts against the prefetch of its consumer and its channel.
     fn make_room(&mut self, channel: usize, delivered: &Delivered) {
-        let Some((key, number)) = delivered.consumer else { return };
+        if let Some(deadline) = delivered.deadline {
+            self.deadlines.remove(deadline, (delivered.queue, delivered.item.ordinal));
+        }
+        self.free_place(channel, delivered.consumer);
+    }
+
+    /// One delivery less counts against the prefetch of a consumer and its channel.
+    pub(super) fn free_place(
+        &mut self,
+        channel: usize,
+        consumer: Option<(super::consumer::ConsumerKey, u64)>,
+    ) {
+        let Some((key, number)) = consumer else { return };
         let channel_place = channel;
         let channel = &mut self.channels[channel];
         channel.in_flight = channel.in_flight.saturating_sub(1);

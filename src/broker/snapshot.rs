@@ -15,18 +15,31 @@ use super::Broker;
 use super::access::Change;
 use super::channel::Mode;
 use super::queue::{Held, Item, Queue};
+use super::recollection::Recollection;
 use super::topology::{exchange_declare, queue_declare};
 
 impl Broker {
     /// Begins a checkpoint when one is due and none is under way. The job is to be run on another
     /// thread, and then [`Self::checkpoint_done`] to be called.
-    pub fn checkpoint(&mut self, _now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
-        if self.checkpointing || !(self.checkpoint_due || self.store.wants_checkpoint()) {
+    pub fn checkpoint(&mut self, now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
+        if self.checkpointing
+            || !(self.checkpoint_due || self.store.wants_checkpoint())
+            || !self.alarms.allow_checkpoint(now)
+        {
             return Ok(None);
         }
-        self.checkpointing = true;
-        self.checkpoint_due = false;
-        self.begin_checkpoint().map(Some)
+        match self.begin_checkpoint() {
+            Ok(job) => {
+                self.checkpointing = true;
+                self.checkpoint_due = false;
+                Ok(Some(job))
+            }
+            Err(error) if error.is_passing() => {
+                self.checkpoint_failed(now, &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The checkpoint's job has been run: what it replaces goes.
@@ -41,13 +54,26 @@ impl Broker {
     }
 
     /// Ends in order, when no checkpoint is under way: a last one, synced, and the mark that
-    /// nothing is left to replay.
+    /// nothing is left to replay. Where there is no room for that, the journal is as a crash would
+    /// leave it: what was promised is there.
     pub fn close_store(mut self) -> Result<(), StoreError> {
+        match self.close_in_order() {
+            Ok(()) => self.store.close(),
+            Err(error) if error.is_passing() => {
+                log::warn!("{error}: the next start replays the journal");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn close_in_order(&mut self) -> Result<(), StoreError> {
         self.store.journal().write()?;
-        let job = self.begin_checkpoint()?;
-        job.run()?;
-        self.store.checkpoint_done()?;
-        self.store.close()
+        for queue in self.queues.values_mut() {
+            queue.flush(&mut self.budget)?;
+        }
+        self.begin_checkpoint()?.run()?;
+        self.store.checkpoint_done()
     }
 
     fn begin_checkpoint(&mut self) -> Result<CheckpointJob, StoreError> {
@@ -87,11 +113,15 @@ impl Broker {
         let mut exchanges: Vec<_> =
             self.exchanges.values().filter(|exchange| exchange.declared.durable).collect();
         exchanges.sort_unstable_by_key(|exchange| exchange.id);
+        let mut windows = Vec::new();
         for exchange in &exchanges {
             let declared = &exchange.declared;
             if !declared.name.is_empty() && !declared.name.starts_with("amq.") {
                 let vhost = &self.vhosts[declared.vhost].name;
                 define(vhost, QueueId(0), &exchange_declare(declared).into());
+            }
+            if let Recollection::Window(window) = &exchange.recollection {
+                windows.push((declared, window));
             }
         }
         let mut queues: Vec<_> =
@@ -110,6 +140,12 @@ impl Broker {
                 }
             }
         }
+        for (declared, window) in windows {
+            let vhost = &self.vhosts[declared.vhost].name;
+            for (header, until) in window.iter() {
+                snapshot.remember(vhost, &declared.name, until, header);
+            }
+        }
     }
 
     /// The deliveries that wait for an acknowledgement, those of transactions too.
@@ -124,6 +160,9 @@ impl Broker {
             for delivered in channel.unacked.iter().chain(settled) {
                 by_queue.entry(delivered.queue).or_default().push(&delivered.item);
             }
+        }
+        for (queue, item) in self.delayed.items() {
+            by_queue.entry(queue).or_default().push(item);
         }
         by_queue
     }

@@ -11,13 +11,17 @@ use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::Broker;
 use super::access::ObjectKind;
-use super::exchange::{Binding, Destination, InvalidBinding};
+use super::arguments::QueueType;
+use super::events::{EVENT, EVENT_VHOST};
+use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
 
 impl Broker {
     /// Adds a vhost with the exchanges that each has.
     pub(super) fn add_vhost(&mut self, name: ShortString) -> usize {
+        // Events are told in one vhost, for all.
+        let told = *name == *EVENT_VHOST;
         let vhost = VirtualHost::new(name);
         let free = self.vhosts.iter().position(|vhost| vhost.name.is_empty());
         let place = free.unwrap_or(self.vhosts.len());
@@ -25,15 +29,16 @@ impl Broker {
             Some(deleted) => *deleted = vhost,
             None => self.vhosts.push(vhost),
         }
-        for (name, kind) in PREDECLARED {
+        for (name, kind) in PREDECLARED.into_iter().filter(|(name, _)| told || *name != EVENT) {
             self.add_exchange(ExchangeDeclaration {
                 name: ShortString::clipped(name),
                 vhost: place,
                 kind,
                 durable: true,
                 auto_delete: false,
-                internal: false,
+                internal: name.starts_with("amq.rabbitmq."),
                 arguments: Table::default(),
+                options: Options::None,
                 alternate: None,
             });
         }
@@ -66,7 +71,12 @@ impl Broker {
         }
         self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
         let policy = self.policy_for_new(declared.vhost, &declared.name, ObjectKind::Exchange);
+        self.exchange_event("exchange.created", &declared);
+        let delayed = matches!(declared.options, Options::Delayed(..));
         self.exchanges.insert(id, Exchange { policy, ..Exchange::new(id, declared) });
+        if delayed && !self.recovering {
+            self.add_delay_queue(id);
+        }
     }
 
     /// Adds a queue with the number `id`.
@@ -80,8 +90,12 @@ impl Broker {
                 self.promise(policy);
             }
         }
+        self.queue_event("queue.created", &declared);
         let log = self.store.log(id, declared.persists());
-        self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        // Only the queue of a delayed exchange has no name, and nobody finds it by one.
+        if !declared.name.is_empty() {
+            self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        }
         let kind = ObjectKind::Queue(declared.arguments.queue_type);
         let policy = self.policy_for_new(declared.vhost, &declared.name, kind);
         self.queues.insert(id, Queue::new(id, declared, log));
@@ -96,16 +110,42 @@ impl Broker {
     ) -> Result<bool, InvalidBinding> {
         let durable = self.binding_persists(source, binding.destination);
         let method = durable.then(|| self.bind_method(source, &binding)).flatten();
+        let told = binding.clone();
         let destination = binding.destination;
+        let queue_type = self.queue_type(destination);
         let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(false) };
+        if exchange.declared.kind == ExchangeKind::LocalRandom && queue_type != QueueType::Classic {
+            let name = queue_type.name();
+            let text = format!("Queue type {name} not valid for this exchange type");
+            return Err(InvalidBinding(text));
+        }
+        if self.options.strict && !self.recovering && exchange.declared.kind == ExchangeKind::Topic
+        {
+            refuse_hashes(&binding.key)?;
+        }
         let new = exchange.bindings.bind(binding)?;
         if new {
             *self.sources.entry(destination).or_default().entry(source).or_default() += 1;
             if let Some((vhost, method)) = method {
                 self.define(&vhost, QueueId(0), &method);
             }
+            self.binding_event("binding.created", source, &told);
+            if !self.recovering {
+                self.replay_history(source, destination);
+            }
         }
         Ok(new)
+    }
+
+    /// The type of a queue; of an exchange, that of any queue that it may lead to.
+    fn queue_type(&self, destination: Destination) -> QueueType {
+        match destination {
+            Destination::Queue(id) => self
+                .queues
+                .get(&id)
+                .map_or(QueueType::Classic, |queue| queue.declared.arguments.queue_type),
+            Destination::Exchange(_) => QueueType::Classic,
+        }
     }
 
     /// Removes a binding, and the exchange if it was its last and it is auto-delete.
@@ -120,15 +160,13 @@ impl Broker {
         if !exchange.bindings.unbind(destination, key, arguments) {
             return;
         }
-        if self.binding_persists(source, destination) {
-            let binding = Binding {
-                destination,
-                key: ShortString::clipped(key),
-                arguments: arguments.clone(),
-            };
-            if let Some((vhost, method)) = self.bind_method(source, &binding) {
-                self.define(&vhost, QueueId(0), &unbind_from_bind(method));
-            }
+        let binding =
+            Binding { destination, key: ShortString::clipped(key), arguments: arguments.clone() };
+        self.binding_event("binding.deleted", source, &binding);
+        if self.binding_persists(source, destination)
+            && let Some((vhost, method)) = self.bind_method(source, &binding)
+        {
+            self.define(&vhost, QueueId(0), &unbind_from_bind(method));
         }
         self.forget_source(destination, source, 1);
         self.delete_unused(vec![source]);
@@ -138,6 +176,7 @@ impl Broker {
     /// messages were ready.
     pub(super) fn remove_queue(&mut self, id: QueueId) -> u64 {
         let Some(queue) = self.queues.remove(&id) else { return 0 };
+        self.queue_event("queue.deleted", &queue.declared);
         let vhost = self.vhosts[queue.declared.vhost].name.clone();
         self.vhosts[queue.declared.vhost].queues.remove(queue.name());
         if queue.declared.persists() {
@@ -156,12 +195,16 @@ impl Broker {
         let mut doomed = vec![id];
         while let Some(id) = doomed.pop() {
             let Some(exchange) = self.exchanges.remove(&id) else { continue };
+            self.exchange_event("exchange.deleted", &exchange.declared);
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
             if durable {
                 let vhost = self.vhosts[vhost].name.clone();
                 let delete = exchange::Delete { exchange: name, ..Default::default() };
                 self.define(&vhost, QueueId(0), &delete.into());
+            }
+            if let Some(queue) = exchange.delays {
+                self.remove_delay_queue(queue);
             }
             for binding in exchange.bindings.iter() {
                 self.forget_source(binding.destination, id, 1);
@@ -267,6 +310,18 @@ impl Broker {
         self.store.journal().define(vhost, queue, &bytes);
         self.promise(self.options.fsync);
     }
+}
+
+/// RabbitMQ's rule about topic patterns, which keeps its routing from taking too long; here it is
+/// not needed.
+fn refuse_hashes(key: &str) -> Result<(), InvalidBinding> {
+    let count = key.split('.').filter(|word| *word == "#").count();
+    if count <= 2 {
+        return Ok(());
+    }
+    Err(InvalidBinding(format!(
+        "Topic binding key '{key}' uses {count} '#' wildcards, at most 2 are allowed"
+    )))
 }
 
 /// The method that declares an exchange.

@@ -8,15 +8,21 @@ use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
 use super::access::EffectivePolicy;
-use super::exchange::{Bindings, ExchangeKind};
+use super::events::EVENT;
+use super::exchange::{Bindings, ExchangeKind, Options};
+use super::recollection::Recollection;
+use super::trace::TRACE;
 
 /// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
-pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
+/// Those named `amq.rabbitmq` are internal: only the broker publishes to them.
+pub(super) const PREDECLARED: [(&str, ExchangeKind); 8] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
     ("amq.headers", ExchangeKind::Headers),
     ("amq.match", ExchangeKind::Headers),
+    (EVENT, ExchangeKind::Topic),
+    (TRACE, ExchangeKind::Topic),
     ("amq.topic", ExchangeKind::Topic),
 ];
 
@@ -30,6 +36,8 @@ pub(super) fn predeclared(name: &str) -> Option<ExchangeKind> {
 pub(super) struct VirtualHost {
     /// Its name.
     pub name: ShortString,
+    /// Whether its messages are traced.
+    pub traced: bool,
     /// Its exchanges by name.
     pub exchanges: HashMap<ShortString, ExchangeId>,
     /// Its queues by name.
@@ -39,7 +47,7 @@ pub(super) struct VirtualHost {
 impl VirtualHost {
     /// A vhost without anything in it.
     pub(super) fn new(name: ShortString) -> Self {
-        Self { name, exchanges: HashMap::new(), queues: HashMap::new() }
+        Self { name, traced: false, exchanges: HashMap::new(), queues: HashMap::new() }
     }
 }
 
@@ -60,8 +68,17 @@ pub(super) struct ExchangeDeclaration {
     pub internal: bool,
     /// Arguments as declared.
     pub arguments: Table,
+    /// What they say to an exchange of this type.
+    pub options: Options,
     /// Where messages go that match nothing here.
     pub alternate: Option<ShortString>,
+}
+
+impl ExchangeDeclaration {
+    /// Whether the exchange does something with a message before its bindings are looked at.
+    pub(super) fn has_rules(&self) -> bool {
+        !matches!(self.options, Options::None | Options::HashOn(_))
+    }
 }
 
 /// An exchange.
@@ -75,6 +92,10 @@ pub(super) struct Exchange {
     pub bindings: Bindings,
     /// The policies in force for it.
     pub policy: Option<Arc<EffectivePolicy>>,
+    /// The hidden queue of a delayed exchange.
+    pub delays: Option<QueueId>,
+    /// What it remembers of messages.
+    pub recollection: Recollection,
     /// The message that last came by, so that a cycle of exchanges ends.
     pub visited: u64,
 }
@@ -82,8 +103,9 @@ pub(super) struct Exchange {
 impl Exchange {
     /// An exchange without bindings.
     pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
-        let bindings = Bindings::new(declared.kind);
-        Self { id, declared, bindings, policy: None, visited: 0 }
+        let bindings = Bindings::new(declared.options.routing(declared.kind).0);
+        let recollection = Recollection::new(&declared.options);
+        Self { id, declared, bindings, delays: None, recollection, policy: None, visited: 0 }
     }
 
     /// Where messages go that match nothing here: its own argument's exchange, else its policy's.

@@ -87,6 +87,19 @@ pub struct Config {
     #[arg(long, value_name = "HOW", value_enum, default_value_t = PasswordHashing::Strong)]
     pub password_hashing: PasswordHashing,
 
+    /// Publishers are blocked while the disk has less room than this, in bytes or as 50MB, 2GiB
+    #[arg(long, value_name = "BYTES", default_value = "50MB", value_parser = octets)]
+    pub disk_free_limit: u64,
+
+    /// Publishers are blocked while the broker uses more than this part of the memory; 0 is never
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.6, value_parser = fraction)]
+    pub memory_high_watermark: f64,
+
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated: transient queues that are not exclusive, a
+    /// prefetch for a whole channel, more than two `#` in a topic pattern
+    #[arg(long)]
+    pub strict: bool,
+
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
@@ -113,6 +126,17 @@ impl Config {
             return Err(unknown.swap_remove(0).into());
         }
         Ok((config, unknown))
+    }
+
+    /// The memory above which publishers are blocked, of `total` octets; 0 is never.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a part of a number of octets, to the megabyte"
+    )]
+    pub fn memory_limit(&self, total: u64) -> u64 {
+        (total as f64 * self.memory_high_watermark) as u64
     }
 }
 
@@ -153,6 +177,28 @@ impl Default for Config {
         let matches = command.get_matches_from(Vec::<OsString>::new());
         Self::from_arg_matches(&matches).expect("defaults are valid")
     }
+}
+
+/// A number of octets: `1000`, `50MB`, `2GiB`.
+fn octets(text: &str) -> Result<u64, String> {
+    let units = [
+        ("kB", 1000),
+        ("MB", 1000 * 1000),
+        ("GB", 1000 * 1000 * 1000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let split = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+    let (number, unit) = split.unwrap_or((text, 1));
+    let octets = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    octets.ok_or_else(|| format!("'{text}' is no number of bytes such as 50000000, 50MB or 2GiB"))
+}
+
+/// A part of a whole, from 0 to 1.
+fn fraction(text: &str) -> Result<f64, String> {
+    let parsed = text.parse::<f64>().ok().filter(|part| (0.0..=1.0).contains(part));
+    parsed.ok_or_else(|| format!("'{text}' is no fraction from 0 to 1"))
 }
 
 /// A network, or one address.
@@ -216,5 +262,16 @@ mod tests {
             let known = command().get_arguments().any(|arg| arg.get_long() == Some(flag));
             assert!(known || cfg!(not(feature = "tls")), "{flag}");
         }
+    }
+
+    #[test]
+    fn octets_have_units() {
+        assert_eq!(octets("123"), Ok(123));
+        assert_eq!(octets("50MB"), Ok(50_000_000));
+        assert_eq!(octets("2GiB"), Ok(2 << 30));
+        for text in ["", "MB", "-1", "1.5GB", "99999999999GiB", "5 parsecs"] {
+            assert!(octets(text).is_err(), "{text}");
+        }
+        assert!(fraction("0.6").is_ok() && fraction("1.1").is_err() && fraction("NaN").is_err());
     }
 }

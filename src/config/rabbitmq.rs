@@ -32,6 +32,8 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("definitions.local.path", "definitions", Form::Same),
     ("loopback_users.$", "loopback-users", Form::Member),
     ("loopback_users", "loopback-users", Form::Member),
+    ("disk_free_limit.absolute", "disk-free-limit", Form::Same),
+    ("vm_memory_high_watermark.relative", "memory-high-watermark", Form::Same),
     ("log.console.level", "log", Form::Same),
     ("log.level", "log", Form::Same),
 ];

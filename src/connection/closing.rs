@@ -96,7 +96,11 @@ impl Connection {
     }
 
     fn keep_alive(&mut self, now: Timestamp, commands: &mut Vec<Command>) {
-        if self.wants_input() && self.heartbeat.silent_at().is_some_and(|at| now >= at) {
+        if !self.wants_input() {
+            // Whom we do not read from is not silent.
+            self.heartbeat.received(now);
+        }
+        if self.heartbeat.silent_at().is_some_and(|at| now >= at) {
             let seconds = self.tuned.heartbeat_seconds;
             warn!("{} {} closed: missed heartbeats, timeout {seconds}s", self.id, self.peer);
             self.stop_now();

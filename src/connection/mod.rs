@@ -108,6 +108,8 @@ pub struct Connection {
     stage: Stage,
     /// The broker stops: nobody is waited for without need.
     stopping: bool,
+    /// The broker wants nothing more to be read.
+    paused: bool,
     tuned: Tuning,
     heartbeat: Heartbeat,
     assembler: Assembler,
@@ -172,6 +174,7 @@ impl Connection {
             opened_by: now.after(options.handshake_max),
             stage: Stage::Header,
             stopping: false,
+            paused: false,
             tuned: Tuning { frame_max: INITIAL_FRAME_MAX, ..options.tuning },
             heartbeat: Heartbeat::new(now),
             assembler: Assembler::new(options.body_octets_max, options.kept_octets_max),
@@ -227,7 +230,13 @@ impl Connection {
     pub fn send(&mut self, outputs: &mut Vec<Output>) {
         if matches!(self.stage, Stage::Running | Stage::Leaving) {
             self.unread += outputs.iter().map(cost).sum::<u64>();
-            self.outputs.extend(outputs.drain(..));
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Pause => self.paused = true,
+                    Output::Resume => self.paused = false,
+                    other => self.outputs.push_back(other),
+                }
+            }
         }
         outputs.clear();
     }
@@ -273,9 +282,10 @@ impl Connection {
         self.outgoing.is_empty() && self.outputs.is_empty()
     }
 
-    /// Whether the socket is to be read: not while a client leaves too much unread itself.
+    /// Whether the socket is to be read: not while a client leaves too much unread itself, or an
+    /// alarm holds it up.
     pub fn wants_input(&self) -> bool {
-        self.unread < UNREAD_OCTETS_MAX
+        self.unread < UNREAD_OCTETS_MAX && !(self.paused && matches!(self.stage, Stage::Running))
     }
 
     /// Whether the conversation is over and everything is written.
@@ -318,6 +328,7 @@ impl Connection {
             Output::Return { channel, message } => {
                 self.outgoing.return_unroutable(channel, &message);
             }
+            Output::Pause | Output::Resume => {} // taken when they came
         }
     }
 
@@ -330,7 +341,7 @@ impl Connection {
 /// What an output costs while it waits, in octets. Deliveries are bounded by the broker.
 fn cost(output: &Output) -> u64 {
     match output {
-        Output::Deliver(_) => 0,
+        Output::Deliver(_) | Output::Pause | Output::Resume => 0,
         Output::Method(..) => OUTPUT_OCTETS,
         Output::GetOk { delivery, .. } => OUTPUT_OCTETS + delivery.message.size(),
         Output::Return { message, .. } => OUTPUT_OCTETS + message.size(),

@@ -21,7 +21,12 @@ pub fn print(
     // Opening makes what is missing; here that would be a mistake in the name.
     std::fs::read_dir(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let broker = super::open_broker(config, super::Clock::new())?;
+    let broker = super::open_broker(
+        config,
+        super::Clock::new(),
+        &super::limits::raise(),
+        super::watchdog::memory_total(),
+    )?;
     let current = broker.definitions();
     let logins = super::logins(config, &broker)?;
     let text = match compared {

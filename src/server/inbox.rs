@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::broker::Command;
 use crate::broker::access::{Change, ChangeRefused};
+use crate::broker::{Command, Measures};
 use crate::ids::{ConnectionId, SyncPoint};
+use crate::store::StoreError;
 
 use super::outbox::Outbox;
 
@@ -27,6 +28,10 @@ pub(super) enum Input {
     CheckpointDone,
     /// An operator changes something: all of it or nothing. Answered when it is durable.
     Change(Vec<Change>, Sender<Result<(), ChangeRefused>>),
+    /// There was no room for it.
+    CheckpointFailed(StoreError),
+    /// The watchdog has found something low, or no longer.
+    Measured(Measures),
     /// The broker is to stop: close all connections.
     Stop,
     /// They are closed, or have had their time: close the store.
@@ -40,7 +45,7 @@ impl Input {
             Self::Batch(_, commands) => commands.len(),
             Self::Change(changes, _) => changes.len(),
             Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
-            Self::Stop | Self::Finish => 1,
+            Self::CheckpointFailed(_) | Self::Measured(_) | Self::Stop | Self::Finish => 1,
         }
     }
 }

@@ -1,11 +1,15 @@
-//! How many connections this process can have.
+//! How many connections and open files this process can have.
 
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors for everything but connections: segments, journals, listeners, standard streams.
-const OTHER_DESCRIPTORS: u64 = 200;
+/// Descriptors for everything but connections and queue logs: journals, listeners, standard
+/// streams, and files that are open for a moment.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// The most files of queue logs that are worth keeping open.
+const FILES_MAX: u64 = 1024;
 
 /// A connection's descriptors: the socket and the bell.
 const CONNECTION_DESCRIPTORS: u64 = 2;
@@ -16,18 +20,32 @@ const CONNECTION_MAPS: u64 = 5;
 /// What Linux allows by default (vm.max_map_count).
 const MAPS_DEFAULT: u64 = 65_530;
 
-/// Raises the limit on open files as far as it goes, and returns how many connections there may
-/// be within it and within the limit on memory maps.
-pub(super) fn connections_max() -> usize {
+/// What this process may have open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at a time.
+    pub(super) connections_max: usize,
+    /// Files of queue logs at a time.
+    pub(super) files_max: usize,
+}
+
+/// Raises the limit on open files as far as it goes, and divides what there is: queue logs get an
+/// eighth, connections what is left, within the limit on memory maps.
+pub(super) fn raise() -> Limits {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // Refused, it stays what it was.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let files = getrlimit(Resource::Nofile).current.or(current).unwrap_or(u64::MAX);
+    let descriptors = getrlimit(Resource::Nofile).current.or(current).unwrap_or(u64::MAX);
     let maps = fs::read_to_string("/proc/sys/vm/max_map_count")
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(MAPS_DEFAULT);
-    let others = OTHER_DESCRIPTORS.min(files / 4); // a small limit leaves most to connections
-    let by_files = files.saturating_sub(others) / CONNECTION_DESCRIPTORS;
-    usize::try_from(by_files.min(maps / CONNECTION_MAPS).max(1)).unwrap_or(usize::MAX)
+    let files = (descriptors / 8).clamp(1, FILES_MAX);
+    let others = OTHER_DESCRIPTORS.min(descriptors / 4); // a small limit leaves most to connections
+    let by_descriptors = descriptors.saturating_sub(others + files) / CONNECTION_DESCRIPTORS;
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        connections_max: size(by_descriptors.min(maps / CONNECTION_MAPS).max(1)),
+        files_max: size(files),
+    }
 }

@@ -9,6 +9,7 @@
 //! A thread of the rim that cannot go on ends the process with one line on standard error: there
 //! is never a listener without a router.
 
+mod address;
 mod bell;
 mod clock;
 mod definitions;
@@ -26,10 +27,11 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod watchdog;
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process;
@@ -53,13 +55,16 @@ pub use definitions::print as print_definitions;
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
 
+use address::Bound;
 use bell::Bell;
 use clock::Clock;
 use inbox::{Input, inbox};
+use limits::Limits;
 use listener::Door;
 use rim::{Rim, Seats};
 use router::Router;
 use transport::Secure;
+use watchdog::Watch;
 
 /// How long clients have to answer connection.close when the broker stops.
 const STOPPING_MAX: Duration = Duration::from_secs(3);
@@ -147,9 +152,12 @@ impl Server {
     /// When the directory, the store or an address cannot be had.
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let clock = Clock::new();
-        // Restored first: clients that can connect can work.
-        let mut broker = open_broker(config, clock)?;
-        let doors = open_doors(config)?;
+        let limits = limits::raise();
+        let bound = bind_all(config)?;
+        // Restored before anybody can connect: clients that can connect can work.
+        let memory = watchdog::memory_total();
+        let mut broker = open_broker(config, clock, &limits, memory)?;
+        let doors = open_doors(bound)?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
         let secure = doors.last().map_or(Secure::Plain, |door| door.secure.clone());
@@ -162,9 +170,16 @@ impl Server {
         }
         let router = start_router(broker, clock, &sender, receiver, Arc::clone(&logins))?;
         let options = ConnectionOptions::new(logins);
-        let seats = Seats::new(limits::connections_max());
+        let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
         let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats, proxies));
+        let watch = Watch {
+            directory: config.data_dir.clone(),
+            disk_limit: config.disk_free_limit,
+            memory_limit: config.memory_limit(memory),
+        };
+        let watched = Arc::clone(&rim);
+        spawn("watchdog", move || watchdog::run(&watch, &watched))?;
         let listeners = doors
             .into_iter()
             .map(|door| {
@@ -219,17 +234,23 @@ impl Server {
     }
 }
 
-fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
+fn open_broker(
+    config: &Config,
+    clock: Clock,
+    limits: &Limits,
+    memory: u64,
+) -> Result<Broker, ServerError> {
     let disk = RealDisk::new(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let (store, recovery) = Store::open(Arc::new(disk), StoreOptions::default())?;
+    let store = StoreOptions { open_files_max: limits.files_max, ..StoreOptions::default() };
+    let (store, recovery) = Store::open(Arc::new(disk), store)?;
     let now = clock.now();
-    let options = BrokerOptions {
-        fsync: config.fsync,
-        seed: now.0,
-        defaults: config.definitions.is_none(),
-        ..BrokerOptions::default()
-    };
+    let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
+    let defaults = config.definitions.is_none();
+    let mut options = BrokerOptions { fsync, strict, seed, defaults, ..BrokerOptions::default() };
+    // On a small machine messages go to disk before they are the reason for an alarm.
+    options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
+    options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
     Ok(Broker::open(store, recovery, options)?)
 }
 
@@ -242,25 +263,42 @@ fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
     Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
 }
 
-/// Binds all addresses. Those with TLS come last and share their certificates.
-fn open_doors(config: &Config) -> Result<Vec<Door>, ServerError> {
+/// An address that is ours, where nobody can connect yet.
+struct Reserved {
+    address: String,
+    bound: Bound,
+    secure: Secure,
+}
+
+/// Binds all addresses: one that is taken is found out before anything is restored. Those with TLS
+/// come last and share their certificates.
+fn bind_all(config: &Config) -> Result<Vec<Reserved>, ServerError> {
     let plain = config.listen.iter().map(|address| (address, Secure::Plain));
     #[cfg(feature = "tls")]
-    let doors = {
+    let addresses = {
         let secure = Secure::tls(config)?;
         plain.chain(config.tls_listen.iter().zip(secure.into_iter().cycle()))
     };
     #[cfg(not(feature = "tls"))]
-    let doors = plain;
-    doors.map(|(address, secure)| Ok(Door { listener: bind(address)?, secure })).collect()
+    let addresses = plain;
+    let reserve = |(address, secure): (&String, Secure)| {
+        let bound = address::bind(address).map_err(not_listening(address))?;
+        Ok(Reserved { address: address.clone(), bound, secure })
+    };
+    addresses.map(reserve).collect()
 }
 
-fn bind(address: &str) -> Result<TcpListener, ServerError> {
-    let listener = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    listener.map_err(|error| ServerError::Listen { address: address.to_owned(), error })
+/// Lets clients connect.
+fn open_doors(reserved: Vec<Reserved>) -> Result<Vec<Door>, ServerError> {
+    let open = |Reserved { address, bound, secure }| {
+        let listener = bound.listen().map_err(not_listening(&address))?;
+        Ok(Door { listener, secure })
+    };
+    reserved.into_iter().map(open).collect()
+}
+
+fn not_listening(address: &str) -> impl FnOnce(io::Error) -> ServerError {
+    move |error| ServerError::Listen { address: address.to_owned(), error }
 }
 
 fn start_router(

@@ -89,9 +89,10 @@ impl Router {
         }
         // The last checkpoint comes after the one that may be under way.
         while self.broker.is_checkpointing() {
-            let Ok(input) = inbox.recv() else { break };
-            if matches!(input, Input::CheckpointDone) {
-                self.broker.checkpoint_done()?;
+            match inbox.recv() {
+                Ok(Input::CheckpointDone) => self.broker.checkpoint_done()?,
+                Ok(Input::CheckpointFailed(_)) | Err(_) => break,
+                Ok(_) => {}
             }
         }
         self.broker.close_store()
@@ -132,9 +133,15 @@ impl Router {
             Input::Synced(point) => self.broker.synced(point, effects),
             Input::CheckpointDone => self.broker.checkpoint_done()?,
             Input::Change(changes, operator) => self.change(changes, operator, effects),
+            Input::CheckpointFailed(error) => self.broker.checkpoint_failed(now, &error),
+            Input::Measured(measures) => self.broker.measured(&measures),
             Input::Stop => {
+                if self.broker.holds_outputs() {
+                    // What could not be written must not be told any more.
+                    effects.take().for_each(drop);
+                }
                 self.broker.shut_down(effects);
-                self.dispatch(effects);
+                self.send(effects);
                 #[expect(clippy::iter_over_hash_type, reason = "all are told the same")]
                 for outbox in self.outboxes.values() {
                     outbox.stop();
@@ -165,6 +172,9 @@ impl Router {
 
     /// Answers the operators whose changes are as durable as they can expect.
     fn tell_operators(&mut self) {
+        if self.broker.holds_outputs() {
+            return; // the turn could not be written yet
+        }
         let written = self.broker.written();
         self.operators.retain_mut(|operator| {
             let point = *operator.point.get_or_insert(written);
@@ -176,8 +186,20 @@ impl Router {
         });
     }
 
-    /// Hands each connection its outputs; those of connections that are gone are dropped.
+    /// Hands out what may leave: all of it, but for a turn that could not be written.
     fn dispatch(&mut self, effects: &mut Effects) {
+        for (id, output) in effects.take_urgent() {
+            if let Some(outbox) = self.outboxes.get(&id) {
+                outbox.push(vec![output]);
+            }
+        }
+        if !self.broker.holds_outputs() {
+            self.send(effects);
+        }
+    }
+
+    /// Hands each connection its outputs; those of connections that are gone are dropped.
+    fn send(&mut self, effects: &mut Effects) {
         for (id, outputs) in effects.take() {
             if let Some(outbox) = self.outboxes.get(&id) {
                 outbox.push(outputs);

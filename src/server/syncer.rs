@@ -4,20 +4,32 @@
 //! A failed sync is final: the kernel may report success the next time with the data gone. So
 //! nothing is retried and nothing confirmed any more: the process ends.
 
+use std::thread;
+use std::time::Duration;
+
 use crossbeam_channel::{Receiver, Sender};
+use log::warn;
 
 use crate::store::{CheckpointJob, SyncRequest};
 
 use super::fatal;
 use super::inbox::Input;
 
+/// How long to leave it when there are no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Runs sync requests until there is nobody to send any. While one runs, those that come gather;
 /// the newest covers the others.
 pub(super) fn run(requests: &Receiver<SyncRequest>, inbox: &Sender<Input>) {
     while let Ok(first) = requests.recv() {
         let request = requests.try_iter().last().unwrap_or(first);
-        if let Err(error) = request.run() {
-            fatal(&error);
+        while let Err(error) = request.run() {
+            if !error.is_passing() {
+                fatal(&error);
+            }
+            // Nothing was synced, only not opened: some descriptor becomes free.
+            warn!("{error}");
+            thread::sleep(PAUSE);
         }
         if inbox.send(Input::Synced(request.point)).is_err() {
             return;
@@ -28,10 +40,12 @@ pub(super) fn run(requests: &Receiver<SyncRequest>, inbox: &Sender<Input>) {
 /// Runs checkpoint jobs until there is nobody to send any.
 pub(super) fn run_checkpoints(jobs: &Receiver<CheckpointJob>, inbox: &Sender<Input>) {
     while let Ok(job) = jobs.recv() {
-        if let Err(error) = job.run() {
-            fatal(&error);
-        }
-        if inbox.send(Input::CheckpointDone).is_err() {
+        let report = match job.run() {
+            Ok(()) => Input::CheckpointDone,
+            Err(error) if error.is_passing() => Input::CheckpointFailed(error),
+            Err(error) => fatal(&error),
+        };
+        if inbox.send(report).is_err() {
             return;
         }
     }

@@ -40,7 +40,7 @@ impl CheckpointJob {
     /// Syncs the logs, writes the snapshot and makes it durable.
     ///
     /// # Errors
-    /// If the disk is full ([`StoreError::is_full`]) nothing is lost, and a later checkpoint may
+    /// If the disk is full ([`StoreError::is_passing`]) nothing is lost, and a later checkpoint may
     /// succeed. Any other error is final.
     pub fn run(self) -> Result<(), StoreError> {
         for file in &self.logs {
@@ -50,7 +50,9 @@ impl CheckpointJob {
         if let Some((slot, length)) = self.prepare {
             // Without a prepared file the journal makes one itself; it only takes longer.
             match prepare_journal(&self.directory, slot, length) {
-                Err(error) if error.is_full() => log::warn!("no journal file in reserve: {error}"),
+                Err(error) if error.is_passing() => {
+                    log::warn!("no journal file in reserve: {error}");
+                }
                 other => *self.prepared.lock() = Some(other?),
             }
         }
@@ -72,7 +74,8 @@ pub(super) fn prepare_journal(
     while at < length {
         let part = usize::try_from(length - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
         if let Err(source) = file.write_all_at(&ZEROS[..part], at) {
-            directory.disk.discard(&path);
+            // Right now: somebody may need the room, and the name.
+            directory.disk.remove(&path).map_err(io)?;
             return Err(io(source));
         }
         at += part as u64;

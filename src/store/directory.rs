@@ -19,13 +19,14 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile};
 use super::error::{Health, StoreError};
+use super::files::OpenFiles;
 use super::header::FORMAT;
 use crate::ids::QueueId;
 
 pub(super) const JOURNALS: &str = "journal";
 pub(super) const SNAPSHOTS: &str = "snapshots";
 pub(super) const QUEUES: &str = "queues";
-const TRANSIENT: &str = "transient";
+pub(super) const TRANSIENT: &str = "transient";
 const TRASH: &str = "transient.old";
 const BAD: &str = "bad";
 const LOCK: &str = "lock";
@@ -40,18 +41,20 @@ const MARK_BYTES_MAX: usize = 64;
 pub(super) struct Directory {
     pub disk: Arc<dyn Disk>,
     pub health: Health,
+    /// The files of queue logs that are open to be written.
+    pub files: OpenFiles,
     /// Held as long as anything of the store lives.
     _lock: Arc<dyn Any + Send + Sync>,
 }
 
 impl Directory {
     /// Locks the directory and makes it a data directory of this format, unless it is one already.
-    pub(super) fn open(disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+    pub(super) fn open(disk: Arc<dyn Disk>, files: OpenFiles) -> Result<Self, StoreError> {
         let lock = disk.lock(Path::new(LOCK)).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => StoreError::Locked { directory: disk.name() },
-            _ => StoreError::io("lock", Path::new(LOCK), error),
+            _ => StoreError::io("lock", &Path::new(&disk.name()).join(LOCK), error),
         })?;
-        let directory = Self { disk, health: Health::default(), _lock: Arc::from(lock) };
+        let directory = Self { disk, health: Health::default(), files, _lock: Arc::from(lock) };
         directory.check_version()?;
         for name in [JOURNALS, SNAPSHOTS, QUEUES, BAD] {
             directory.create_directory(Path::new(name))?;
@@ -91,7 +94,11 @@ impl Directory {
             io("rename", TRANSIENT, renamed)?;
             self.disk.discard(Path::new(TRASH));
         }
-        self.create_directory(Path::new(TRANSIENT))
+        match self.create_directory(Path::new(TRANSIENT)) {
+            // The first log that needs it makes it.
+            Err(error) if error.is_full() => Ok(()),
+            other => other,
+        }
     }
 
     /// Whether the last process stopped in order. The mark is gone from now on.
@@ -127,9 +134,11 @@ impl Directory {
     }
 
     fn write_mark(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        self.health.check()?;
         let file = NewFile::create(self, Path::new(name))?;
-        self.health
-            .guard("write", Path::new(name), || file.file.write_all_at(text.as_bytes(), 0))?;
+        // An error here is not final: nobody relies on the file before it has its name.
+        let written = file.file.write_all_at(text.as_bytes(), 0);
+        written.map_err(|source| StoreError::io("write", Path::new(name), source))?;
         file.publish(self)
     }
 
@@ -261,18 +270,28 @@ impl SyncFile {
     /// # Errors
     /// The operating system's, once; after that the store refuses to write or sync anything.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let Directory { disk, health, .. } = &self.directory;
-        health.guard("sync", &self.path, || {
-            let synced = match &self.target {
-                Target::Open(file) => return file.sync_data(),
-                Target::Named => disk.open(&self.path).and_then(|file| file.sync_data()),
-                Target::Directory => disk.sync_directory(&self.path),
-            };
-            match synced {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                other => other,
+        let Directory { disk, health, files, .. } = &self.directory;
+        let opened = match &self.target {
+            Target::Open(file) => Ok(Arc::clone(file)),
+            Target::Named => files.opening(&self.path, "open", || disk.open(&self.path)),
+            Target::Directory => {
+                return health.guard("sync directory", &self.path, || {
+                    match disk.sync_directory(&self.path) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                        other => other,
+                    }
+                });
             }
-        })
+        };
+        match opened {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(())
+            }
+            other => {
+                let file = other?;
+                health.guard("sync", &self.path, || file.sync_data())
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //!   settle    | 4 | queue | first | last - first |
 //!   deliver   | 5 | queue | first | last - first |
 //!   purge     | 6 | queue | before |
+//!   remember  | 14 | virtual host: text | exchange: text | until | header: the rest |
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
 //!   change    | 10 | what users, vhosts, policies became: a field table, the rest |
 //! ```
@@ -100,6 +101,17 @@ pub enum Entry {
         /// What was: a field table as on the wire, with its length.
         table: Vec<u8>,
     },
+    /// An exchange has seen a deduplication header.
+    Remember {
+        /// The vhost.
+        virtual_host: String,
+        /// The exchange.
+        exchange: String,
+        /// Until when the header counts; `None` is without end.
+        until: Option<Timestamp>,
+        /// The header, as the broker compares it.
+        header: Vec<u8>,
+    },
     /// All ready messages below an ordinal were dropped; outstanding ones were not.
     Purge {
         /// The queue.
@@ -177,6 +189,20 @@ pub(super) fn put_change(gather: &mut Gather, table: &[u8]) {
     gather.put(table);
 }
 
+/// `until` is 0 for a header that counts without end.
+pub(super) fn put_remember(
+    gather: &mut Gather,
+    (virtual_host, exchange): (&str, &str),
+    until: Option<Timestamp>,
+    header: &[u8],
+) {
+    gather.put(&[14]);
+    gather.put_text(virtual_host.as_bytes());
+    gather.put_text(exchange.as_bytes());
+    gather.put_number(until.map_or(0, |until| until.0));
+    gather.put(header);
+}
+
 pub(super) fn put_end(gather: &mut Gather, queue_max: QueueId) {
     gather.put(&[7]);
     gather.put_number(queue_max.0);
@@ -207,6 +233,7 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
         6 => Entry::Purge { queue: QueueId(source.number()?), before: Ordinal(source.number()?) },
         7 => return Some(Decoded::End { queue_max: QueueId(source.number()?) }),
         10 => Entry::Change { table: bytes[source.rest()].to_vec() },
+        14 => decode_remember(bytes, source)?,
         _ => return None,
     };
     source.is_empty().then_some(Decoded::Entry(entry))
@@ -216,6 +243,13 @@ fn decode_define(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
     let virtual_host = std::str::from_utf8(&bytes[source.text()?]).ok()?.to_owned();
     let queue = QueueId(source.number()?);
     Some(Entry::Define { virtual_host, queue, method: bytes[source.rest()].to_vec() })
+}
+
+fn decode_remember(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
+    let virtual_host = std::str::from_utf8(&bytes[source.text()?]).ok()?.to_owned();
+    let exchange = std::str::from_utf8(&bytes[source.text()?]).ok()?.to_owned();
+    let until = Some(source.number()?).filter(|until| *until > 0).map(Timestamp);
+    Some(Entry::Remember { virtual_host, exchange, until, header: bytes[source.rest()].to_vec() })
 }
 
 fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {

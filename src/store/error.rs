@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// Trouble with the data directory, told in one line for the operator.
@@ -48,6 +49,17 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The process has no descriptors or no memory maps left for a file. Nothing was done, and it
+    /// may be done again when there are some.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Exhausted {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
     /// The directory holds files of a store, but not what says how to read them.
     #[error("data directory {directory} cannot be read: {reason}")]
     Unreadable {
@@ -69,14 +81,27 @@ impl StoreError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::Full { operation, path }
             }
+            _ if is_exhausted(&source) => Self::Exhausted { operation, path, source },
             _ => Self::Io { operation, path, source },
         }
     }
 
-    /// Whether this is [`StoreError::Full`], which is no reason to stop.
+    /// Whether this is [`StoreError::Full`].
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
     }
+
+    /// Whether it is no reason to stop: nothing was done, nothing is lost, and a later try may
+    /// succeed.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Exhausted { .. })
+    }
+}
+
+/// Whether the process has run out of descriptors, files or memory maps.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(|errno| errno.raw_os_error());
+    error.raw_os_error().is_some_and(|code| exhausted.contains(&code))
 }
 
 /// Whether the store may still write. Shared by everything that writes.
@@ -93,7 +118,8 @@ impl Health {
         if self.0.load(Ordering::Acquire) { Err(StoreError::Stopped) } else { Ok(()) }
     }
 
-    /// Runs a write or sync unless an earlier one failed, and remembers if it fails.
+    /// Runs a write or sync unless an earlier one failed, and remembers if it fails. To want for a
+    /// descriptor is not to fail: nothing was written or synced.
     pub(super) fn guard<T>(
         &self,
         operation: &'static str,
@@ -102,6 +128,10 @@ impl Health {
     ) -> Result<T, StoreError> {
         self.check()?;
         run().map_err(|source| {
+            let errnos = [Errno::MFILE, Errno::NFILE].map(|errno| errno.raw_os_error());
+            if source.raw_os_error().is_some_and(|code| errnos.contains(&code)) {
+                return StoreError::Exhausted { operation, path: path.to_owned(), source };
+            }
             self.0.store(true, Ordering::Release);
             StoreError::Io { operation, path: path.to_owned(), source }
         })

@@ -12,19 +12,21 @@
 //!
 //! Files are written anew when no snapshot needs them any more, because syncing is twice as fast
 //! where nothing has to be allocated; a journal that outgrows its file reserves more room at its
-//! end. The generation in the header is part of every checksum, so older octets never pass for
-//! entries.
+//! end (`room.rs`). The generation in the header is part of every checksum, so older octets never
+//! pass for entries.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::directory::{Directory, SyncFile};
 use super::disk::DiskFile;
 use super::entry::{self, Place};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind};
+use super::options::StoreOptions;
 use super::record::{Gather, Kind, RECORD_BYTES};
+use super::room::Room;
+use super::sync::{Progress, SyncRequest};
 use crate::ids::{Ordinal, QueueId, SyncPoint, Timestamp};
 use crate::message::Message;
 
@@ -94,14 +96,9 @@ pub struct Journal {
     slot: u64,
     /// What to sync for the current generation; the directory too, if the file is new.
     files: Vec<SyncFile>,
-    path: PathBuf,
-    file: Arc<dyn DiskFile>,
     /// Where the next write goes.
     position: u64,
-    /// So far there is room on the disk.
-    reserved: u64,
-    /// Room is reserved in steps of this.
-    reserve_bytes: u64,
+    room: Room,
     /// Entries of earlier generations.
     entries_before: u64,
     /// Entries of this generation that are written.
@@ -111,20 +108,6 @@ pub struct Journal {
     delivered: Option<Run>,
     settled: Option<Run>,
     progress: Arc<Progress>,
-}
-
-/// How far syncing has got; shared with those who sync.
-#[derive(Debug, Default)]
-struct Progress(AtomicU64);
-
-impl Progress {
-    fn point(&self) -> SyncPoint {
-        SyncPoint(self.0.load(Ordering::Acquire))
-    }
-
-    fn raise(&self, point: SyncPoint) {
-        self.0.fetch_max(point.0, Ordering::AcqRel);
-    }
 }
 
 /// Consecutive messages of one queue to which the same happened.
@@ -153,13 +136,14 @@ impl Journal {
         directory: Directory,
         generations: Generations,
         file: JournalFile,
-        reserve_bytes: u64,
+        options: &StoreOptions,
         queue_max: QueueId,
     ) -> Self {
         let Generations { previous, current: generation } = generations;
         let writer = EntryWriter::new(FileKind::Journal, generation, previous, queue_max);
         let files = sync_files(&directory, &file);
         let JournalFile { slot, path, file, length, .. } = file;
+        let room = Room::new((path, file), length, options, directory.health.clone());
         Self {
             directory,
             writer,
@@ -167,11 +151,8 @@ impl Journal {
             previous,
             slot,
             files,
-            path,
-            file,
+            room,
             position: 0,
-            reserved: length,
-            reserve_bytes: reserve_bytes.max(1),
             entries_before: 0,
             written: 0,
             older: Vec::new(),
@@ -197,7 +178,8 @@ impl Journal {
         self.writer = EntryWriter::new(FileKind::Journal, generation, self.previous, queue_max);
         self.generation = generation;
         let JournalFile { slot, path, file, length, .. } = file;
-        (self.slot, self.path, self.file, self.reserved) = (slot, path, file, length);
+        self.slot = slot;
+        self.room.switch(path, file, length);
     }
 
     /// A snapshot has made everything up to `point` durable.
@@ -218,6 +200,19 @@ impl Journal {
     pub fn change(&mut self, table: &[u8]) {
         self.put_runs();
         self.put(|gather| entry::put_change(gather, table));
+    }
+
+    /// An exchange has seen a deduplication header, which counts until a moment or without end.
+    pub fn remember(
+        &mut self,
+        virtual_host: &str,
+        exchange: &str,
+        until: Option<Timestamp>,
+        header: &[u8],
+    ) {
+        self.put(|gather| {
+            entry::put_remember(gather, (virtual_host, exchange), until, header);
+        });
     }
 
     /// A message went to all these places.
@@ -261,11 +256,11 @@ impl Journal {
         self.put_runs();
         if self.writer.entries > self.written {
             let length = self.writer.gather.len() as u64;
-            self.reserve(self.position + length + RECORD_BYTES as u64)?;
+            self.room.reserve(self.position + length + RECORD_BYTES as u64)?;
             self.writer.gather.put_end();
-            let (file, at, gather) = (&self.file, self.position, &mut self.writer.gather);
+            let (file, at, gather) = (&self.room.file, self.position, &mut self.writer.gather);
             let write = || gather.write(|slices| file.write_vectored_at(slices, at));
-            self.directory.health.guard("write", &self.path, write)?;
+            self.directory.health.guard("write", &self.room.path, write)?;
             self.position += length;
             self.written = self.writer.entries;
         }
@@ -274,16 +269,28 @@ impl Journal {
         Ok(self.point())
     }
 
-    /// Makes sure that there is room up to an octet of the file.
-    fn reserve(&mut self, end: u64) -> Result<(), StoreError> {
-        if end > self.reserved {
-            let length = end.next_multiple_of(self.reserve_bytes);
-            self.directory.health.check()?;
-            let reserved = self.file.allocate(length);
-            reserved.map_err(|source| StoreError::io("reserve room for", &self.path, source))?;
-            self.reserved = length;
-        }
-        Ok(())
+    /// Whether the disk has no room for the journal but what was reserved before.
+    pub fn is_low(&self) -> bool {
+        self.room.is_low()
+    }
+
+    /// What [`Self::is_low`] means, as an error.
+    pub fn full(&self) -> StoreError {
+        self.room.full()
+    }
+
+    /// Tries to get spare room again. Returns whether there is.
+    ///
+    /// # Errors
+    /// If the room cannot be reserved for another reason than that there is none.
+    pub fn replenish(&mut self) -> Result<bool, StoreError> {
+        self.room.replenish(self.position + self.gathered())
+    }
+
+    /// Octets that are to be written.
+    fn gathered(&self) -> u64 {
+        let pending = self.writer.entries > self.written;
+        if pending { (self.writer.gather.len() + RECORD_BYTES) as u64 } else { 0 }
     }
 
     /// What has to be done so that everything written so far is durable.
@@ -328,7 +335,7 @@ impl Journal {
     }
 
     /// Up to where everything is written.
-    fn point(&self) -> SyncPoint {
+    pub fn point(&self) -> SyncPoint {
         SyncPoint(self.entries_before + u64::from(self.written))
     }
 
@@ -357,27 +364,4 @@ fn sync_files(directory: &Directory, file: &JournalFile) -> Vec<SyncFile> {
         files.push(SyncFile::directory(directory, parent.to_owned()));
     }
     files
-}
-
-/// Makes the journal durable up to a point, on whatever thread that is done.
-#[derive(Clone, Debug)]
-pub struct SyncRequest {
-    /// Everything up to here is durable when it has run.
-    pub point: SyncPoint,
-    files: Vec<SyncFile>,
-    progress: Arc<Progress>,
-}
-
-impl SyncRequest {
-    /// Syncs: one fdatasync, except right after a checkpoint began.
-    ///
-    /// # Errors
-    /// Any error is final: nothing that waits for this point may be promised, now or later.
-    pub fn run(&self) -> Result<(), StoreError> {
-        for file in &self.files {
-            file.sync()?;
-        }
-        self.progress.raise(self.point);
-        Ok(())
-    }
 }

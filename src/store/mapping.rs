@@ -67,8 +67,9 @@ impl FileMapping {
             None
         } else {
             // SAFETY: 1. The data directory is locked by this process (directory.rs), and its files
-            // are nobody else's business. 2. A file is never made shorter after it was mapped: only
-            // recovery shortens log segments, before it maps them. 3. Octets below `readable` are
+            // are nobody else's business. 2. No file gets shorter than what is read of it while it
+            // is mapped: only recovery shortens log segments, before it maps them, and journals,
+            // behind the last entry that it reads (store.rs). 3. Octets below `readable` are
             // never written again while a mapping shows them: segments are only appended to, and
             // journals are mapped by recovery only, and not recycled before it is
             // done (checkpoint.rs).

@@ -46,6 +46,8 @@ mod mapping;
 
 mod disk;
 
+mod files;
+
 mod directory;
 
 mod segment;
@@ -55,6 +57,10 @@ mod reader;
 mod log;
 
 mod entry;
+
+mod room;
+
+mod sync;
 
 mod journal;
 
@@ -77,7 +83,7 @@ pub use directory::SyncFile;
 pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
-pub use journal::{Journal, SyncRequest};
+pub use journal::Journal;
 pub use log::QueueLog;
 pub use mapping::Mapping;
 pub use options::StoreOptions;
@@ -86,3 +92,4 @@ pub use recovery::{Entries, Recovery};
 pub use segment::{Location, LogState};
 pub use snapshot::Snapshot;
 pub use store::Store;
+pub use sync::SyncRequest;

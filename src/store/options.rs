@@ -11,6 +11,11 @@ pub struct StoreOptions {
     pub journal_bytes_max: u64,
     /// So many octets of a new journal file are written with zeros before it is used.
     pub journal_bytes_prepared: u64,
+    /// So many octets stay reserved at the journal's end. They are used when nothing else is left:
+    /// on a full disk what makes room (acknowledgements, purges, deletions) has to be written too.
+    pub journal_bytes_spare: u64,
+    /// The most files of queue logs that are kept open to be written.
+    pub open_files_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -20,6 +25,8 @@ impl Default for StoreOptions {
             segment_bytes_max: 8 << 20,
             journal_bytes_max: 128 << 20,
             journal_bytes_prepared: 4 << 20,
+            journal_bytes_spare: 8 << 20,
+            open_files_max: 1024,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The reading end of a segment.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::codec::Source;
 use super::content;
-use super::disk::DiskFile;
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind};
 use super::mapping::Mapping;
@@ -49,34 +49,30 @@ pub(super) enum Found {
 }
 
 impl SegmentReader {
-    /// Maps a segment: the one that `writer_file` is (with its capacity and how far it is written),
-    /// or one that is complete. None if it is missing or cannot be told what it is.
+    /// Maps a segment: one that is being written (with its capacity and how far it is), or one that
+    /// is complete. None if it is missing or cannot be told what it is.
     pub(super) fn open(
         shelf: &Shelf,
         number: u64,
-        writer: Option<(&Arc<dyn DiskFile>, usize, usize)>,
+        writer: Option<(usize, usize)>,
     ) -> Result<Option<Self>, StoreError> {
-        let path = shelf.segment(number);
         let mapping = match writer {
-            Some((file, capacity, written)) => file.map(capacity, written),
-            None => shelf.directory.disk.open(&path).and_then(|file| {
-                let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-                file.map(length, length)
+            Some((capacity, written)) => shelf.file(number).and_then(|file| {
+                let map = || file.map(capacity, written);
+                shelf.directory.files.opening(&shelf.segment(number), "map", map)
             }),
+            None => map(shelf, number),
         };
         match mapping {
             Ok(mapping) => {
                 let mut reader = Self::over(shelf, number, mapping);
-                if let (Some(reader), Some((_, capacity, _))) = (&mut reader, writer) {
+                if let (Some(reader), Some((capacity, _))) = (&mut reader, writer) {
                     reader.length = capacity;
                 }
                 Ok(reader)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                log::warn!("{} is missing: its messages were settled or are lost", path.display());
-                Ok(None)
-            }
-            Err(source) => Err(StoreError::io("map", &path, source)),
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -150,4 +146,14 @@ impl SegmentReader {
             published: Timestamp(self.header.time.0.saturating_add_signed(i64::from(time))),
         })
     }
+}
+
+/// Maps a complete segment.
+fn map(shelf: &Shelf, number: u64) -> Result<Arc<dyn Mapping>, StoreError> {
+    let path = shelf.segment(number);
+    shelf.directory.files.opening(&path, "map", || {
+        let file = shelf.directory.disk.open(&path)?;
+        let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+        file.map(length, length)
+    })
 }

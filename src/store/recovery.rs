@@ -82,6 +82,16 @@ impl Recovery {
         self.queue_max
     }
 
+    /// Gives back the room behind the last entry of each journal.
+    pub(super) fn cut_journals(&self) -> Result<(), StoreError> {
+        for Replay { path, end, .. } in &self.sources {
+            let Some(end) = *end else { continue };
+            let cut = || self.directory.disk.open(path)?.set_len(end as u64);
+            self.directory.health.guard("cut", path, cut)?;
+        }
+        Ok(())
+    }
+
     /// Chooses where to begin and looks the journals through.
     pub(super) fn begin(
         directory: &Directory,

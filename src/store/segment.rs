@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::codec::{Sink, Source};
 use super::content;
-use super::directory::{Directory, log_directory, segment_name};
+use super::directory::{Directory, TRANSIENT, log_directory, segment_name};
 use super::disk::DiskFile;
 use super::error::StoreError;
 use super::header::{Counts, FileHeader, FileKind, Tally};
@@ -104,6 +104,15 @@ impl Shelf {
         log_directory(self.queue, self.durable)
     }
 
+    /// Makes the directory.
+    pub(super) fn make(&self) -> Result<(), StoreError> {
+        if !self.durable {
+            // There may have been no room for it when the broker began.
+            self.directory.create_directory(Path::new(TRANSIENT))?;
+        }
+        self.directory.create_directory(&self.path())
+    }
+
     pub(super) fn segment(&self, number: u64) -> PathBuf {
         self.path().join(segment_name(number))
     }
@@ -117,7 +126,19 @@ impl Shelf {
     }
 
     pub(super) fn discard(&self, number: u64) {
+        self.close(number);
         self.directory.disk.discard(&self.segment(number));
+    }
+
+    /// The file of a segment that was made before.
+    pub(super) fn file(&self, number: u64) -> Result<Arc<dyn DiskFile>, StoreError> {
+        let Directory { disk, files, .. } = &self.directory;
+        files.get(&**disk, (self.queue, number), &self.segment(number))
+    }
+
+    /// Nothing more is written to a segment: its file need not stay open.
+    pub(super) fn close(&self, number: u64) {
+        self.directory.files.close((self.queue, number));
     }
 }
 
@@ -126,8 +147,8 @@ pub(super) struct SegmentWriter {
     header: FileHeader,
     seed: u32,
     capacity: u64,
-    /// None until the first records are written.
-    file: Option<Arc<dyn DiskFile>>,
+    /// Whether the file is there: not until the first records are written.
+    made: bool,
     /// Where the next write goes.
     written: u32,
     /// Where it will go when what is gathered is written.
@@ -148,7 +169,7 @@ impl SegmentWriter {
             header,
             seed,
             capacity: capacity.max(needed).next_multiple_of(PAGE_BYTES),
-            file: None,
+            made: false,
             written: 0,
             planned: offset(gather.len()),
             gather,
@@ -169,8 +190,9 @@ impl SegmentWriter {
         self.written
     }
 
-    pub(super) fn file(&self) -> Option<&Arc<dyn DiskFile>> {
-        self.file.as_ref()
+    /// Whether its file is there.
+    pub(super) fn is_made(&self) -> bool {
+        self.made
     }
 
     pub(super) fn is_flushed(&self) -> bool {
@@ -214,14 +236,15 @@ impl SegmentWriter {
         let path = shelf.segment(self.number());
         let health = &shelf.directory.health;
         health.check()?;
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => create(shelf, &path, self.capacity)?,
+        let file = if self.made {
+            shelf.file(self.number())?
+        } else {
+            create(shelf, self.number(), self.capacity)?
         };
+        self.made = true;
         let at = u64::from(self.written);
         let write = || self.gather.write(|slices| file.write_vectored_at(slices, at));
         health.guard("write", &path, write)?;
-        self.file = Some(file);
         self.written = self.planned;
         self.pending = Counts::default();
         Ok(())
@@ -235,16 +258,20 @@ impl SegmentWriter {
     }
 }
 
-fn create(shelf: &Shelf, path: &Path, capacity: u64) -> Result<Arc<dyn DiskFile>, StoreError> {
-    let disk = &shelf.directory.disk;
-    let file = disk.create(path).map_err(|source| StoreError::io("create", path, source))?;
+fn create(shelf: &Shelf, number: u64, capacity: u64) -> Result<Arc<dyn DiskFile>, StoreError> {
+    let path = shelf.segment(number);
+    let Directory { disk, files, .. } = &shelf.directory;
+    let file = files.opening(&path, "create", || disk.create(&path))?;
     match file.allocate(capacity) {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            files.put((shelf.queue, number), Arc::clone(&file));
+            Ok(file)
+        }
         Err(source) => {
-            if let Err(error) = disk.remove(path) {
+            if let Err(error) = disk.remove(&path) {
                 log::error!("cannot remove {}: {error}", path.display());
             }
-            Err(StoreError::io("reserve room for", path, source))
+            Err(StoreError::io("reserve room for", &path, source))
         }
     }
 }

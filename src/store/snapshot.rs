@@ -43,6 +43,19 @@ impl Snapshot {
         self.writer.put(0, |gather| entry::put_change(gather, table));
     }
 
+    /// An exchange has seen a deduplication header, which counts until a moment or without end.
+    pub fn remember(
+        &mut self,
+        virtual_host: &str,
+        exchange: &str,
+        until: Option<Timestamp>,
+        header: &[u8],
+    ) {
+        self.writer.put(0, |gather| {
+            entry::put_remember(gather, (virtual_host, exchange), until, header);
+        });
+    }
+
     /// A durable queue: after its definition, before the messages in it. Its log must be flushed.
     pub fn queue(
         &mut self,

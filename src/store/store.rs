@@ -10,6 +10,7 @@ use super::checkpoint::{CheckpointJob, Prepared, prepare_journal};
 use super::directory::{Directory, QUEUES, SyncFile, journal_path, log_directory, snapshot_path};
 use super::disk::Disk;
 use super::error::StoreError;
+use super::files::OpenFiles;
 use super::journal::{Found, Generations, Journal, JournalFile};
 use super::log::QueueLog;
 use super::options::StoreOptions;
@@ -49,7 +50,7 @@ impl Store {
         disk: Arc<dyn Disk>,
         options: StoreOptions,
     ) -> Result<(Self, Recovery), StoreError> {
-        let directory = Directory::open(disk)?;
+        let directory = Directory::open(disk, OpenFiles::new(options.open_files_max))?;
         let clean = directory.take_clean_mark()?;
         let mut inventory = Inventory::take(&directory)?;
         let reading = Arc::new(());
@@ -79,17 +80,16 @@ impl Store {
             Some(slot) => reuse_journal(&directory, slot)?,
             None => {
                 slot_next += 1;
-                prepare_journal(&directory, slot_next - 1, options.journal_bytes_prepared)?
+                first_journal(&directory, slot_next - 1, &options, recovery)?
             }
         };
         let spare = empty.pop().map(|slot| reuse_journal(&directory, slot)).transpose()?;
         for slot in empty {
             directory.disk.discard(&journal_path(slot));
         }
-        let reserve_bytes = options.journal_bytes_prepared;
         let queue_max = recovery.queue_max();
         Ok(Self {
-            journal: Journal::new(directory.clone(), generations, file, reserve_bytes, queue_max),
+            journal: Journal::new(directory.clone(), generations, file, &options, queue_max),
             directory,
             options,
             snapshots,
@@ -144,18 +144,33 @@ impl Store {
     /// must be flushed; the snapshot is to be filled before anything else is journaled.
     ///
     /// # Errors
-    /// Those of [`Journal::write`], or if a file for the journal cannot be made.
+    /// Those of [`Journal::write`], or if a file for the journal cannot be made. If that is passing
+    /// ([`StoreError::is_passing`]), a checkpoint may begin later.
     pub fn begin_checkpoint(&mut self) -> Result<Snapshot, StoreError> {
         self.journal.write()?;
-        let prepared = self.spare.lock().take();
-        let file = match prepared {
-            Some(file) => file,
-            None => self.new_journal()?,
-        };
+        let file = self.next_journal()?;
         let generation = self.journal.generation();
         self.journals.push(self.journal.found());
         self.journal.switch(generation + 1, file);
         Ok(Snapshot::new(generation + 1, self.journal.queue_max()))
+    }
+
+    /// A file for the next generation, with room to go on from when the disk is full.
+    fn next_journal(&mut self) -> Result<JournalFile, StoreError> {
+        let prepared = self.spare.lock().take();
+        let mut file = match prepared {
+            Some(file) => file,
+            None => self.new_journal()?,
+        };
+        if file.length < self.options.journal_bytes_spare {
+            if let Err(source) = file.file.allocate(self.options.journal_bytes_spare) {
+                let error = StoreError::io("reserve room for", &file.path, source);
+                *self.spare.lock() = Some(file);
+                return Err(error);
+            }
+            file.length = self.options.journal_bytes_spare;
+        }
+        Ok(file)
     }
 
     fn new_journal(&mut self) -> Result<JournalFile, StoreError> {
@@ -210,6 +225,11 @@ impl Store {
         self.drop_orphans()
     }
 
+    /// The job could not be run to its end: the snapshots and journals there are stay.
+    pub fn checkpoint_failed(&mut self) {
+        self.publishing = None;
+    }
+
     /// Removes the logs of queues that do not exist any more: their removal was cut short by a
     /// crash. Not if anything was damaged: then nobody can say which queues there were.
     fn drop_orphans(&self) -> Result<(), StoreError> {
@@ -235,7 +255,13 @@ impl Store {
     pub fn close(mut self) -> Result<(), StoreError> {
         self.journal.write()?;
         self.journal.sync_request().run()?;
-        self.directory.write_clean_mark()?;
+        match self.directory.write_clean_mark() {
+            Err(error) if error.is_passing() => {
+                log::warn!("{error}: the next start replays the journal");
+                return Ok(());
+            }
+            other => other?,
+        }
         self.directory.sync_directory(Path::new(""))
     }
 }
@@ -244,6 +270,28 @@ impl Store {
 /// the journals reach back to the empty world.
 fn needed_from(snapshots: &[u64]) -> u64 {
     if snapshots.len() < 2 { 0 } else { snapshots[0] }
+}
+
+/// The first journal file of this process. A full disk does not keep it from starting: what was
+/// reserved and not written of earlier journals is given back, and if that is not enough, the
+/// journal begins without room.
+fn first_journal(
+    directory: &Directory,
+    slot: u64,
+    options: &StoreOptions,
+    recovery: &Recovery,
+) -> Result<JournalFile, StoreError> {
+    match prepare_journal(directory, slot, options.journal_bytes_prepared) {
+        Err(error) if error.is_full() => log::warn!("{error}: beginning on a full disk"),
+        other => return other,
+    }
+    recovery.cut_journals()?;
+    let path = journal_path(slot);
+    let file = directory.disk.create(&path);
+    let file = file.map_err(|source| StoreError::io("create", &path, source))?;
+    let wanted = options.journal_bytes_spare;
+    let length = if file.allocate(wanted).is_ok() { wanted } else { 0 };
+    Ok(JournalFile { slot, path, file, length, new: true })
 }
 
 fn reuse_journal(directory: &Directory, slot: u64) -> Result<JournalFile, StoreError> {

@@ -11,6 +11,7 @@
 
 mod configuration;
 mod coverage;
+mod graphs;
 mod permissions;
 mod print;
 mod scripts;

@@ -136,7 +136,8 @@ const NOW: Timestamp = Timestamp(1_000);
 impl Stage {
     fn new() -> Self {
         let disk = Arc::new(MemoryDisk::default());
-        let (store, recovery) = Store::open(disk, StoreOptions::default()).unwrap();
+        let options = StoreOptions { journal_bytes_prepared: 64 << 10, ..StoreOptions::default() };
+        let (store, recovery) = Store::open(disk, options).unwrap();
         let broker = Broker::open(store, recovery, BrokerOptions::default()).unwrap();
         Self { broker, effects: Effects::default() }
     }

@@ -10,6 +10,8 @@ use leveret::wire::Properties;
 /// Adds the lines of one output.
 pub(crate) fn print_output(out: &mut String, id: ConnectionId, output: &Output) {
     match output {
+        Output::Pause => writeln!(out, "{id} paused"),
+        Output::Resume => writeln!(out, "{id} resumed"),
         Output::Method(channel, method) => writeln!(out, "{id}.{channel} < {method}"),
         Output::Return { channel, message } => {
             writeln!(out, "{id}.{channel} < basic.return 312{}", content(message))

@@ -17,8 +17,14 @@
 //!   c2 oversized 1 20000000                         a body that was too long to keep
 //!   together                                        the commands until the blank line are one turn
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
+//!   full / room                                     the disk is full; it no longer is
+//!   alarm 12 50 7 0                                 MB: free disk, its limit, memory, its limit
+//!   wait 1500                                       so many milliseconds later
 //!   shutdown                                        everyone is told that the broker stops
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
+//!   at 1500ms                                       the clock stands so long after the script's begin
+//!   tracing on / off                                the firehose of vhost /
+//!   strict                                          the broker is begun again, as strict as RabbitMQ
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
 //!
@@ -31,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leveret::broker::access::Change;
-use leveret::broker::{Broker, BrokerOptions, Command, Effects, OpenConnection, Publish};
+use leveret::broker::{Broker, BrokerOptions, Command, Effects, Measures, OpenConnection, Publish};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
@@ -145,6 +151,9 @@ fn repeated(line: &str) -> (usize, &str) {
     counted.unwrap_or((1, line))
 }
 
+/// When a script begins.
+const BEGIN: Timestamp = Timestamp(1_000_000);
+
 /// A broker, its disk, and the clients of a script.
 struct Stage {
     disk: Arc<MemoryDisk>,
@@ -155,6 +164,7 @@ struct Stage {
     capabilities: Vec<(ConnectionId, String)>,
     users: BTreeMap<ConnectionId, String>,
     hold: bool,
+    strict: bool,
     pending: Option<SyncPoint>,
     now: Timestamp,
     outputs: String,
@@ -171,8 +181,9 @@ impl Stage {
             capabilities: Vec::new(),
             users: BTreeMap::new(),
             hold: false,
+            strict: false,
             pending: None,
-            now: Timestamp(1_000_000),
+            now: BEGIN,
             outputs: String::new(),
         };
         stage.open();
@@ -182,17 +193,37 @@ impl Stage {
     fn open(&mut self) {
         let (store, recovery) =
             Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
-        let options = BrokerOptions { outbox_bytes_max: 10_000, ..BrokerOptions::default() };
+        let options = BrokerOptions {
+            outbox_bytes_max: 10_000,
+            transactions_bytes_max: 300 << 20,
+            strict: self.strict,
+            ..BrokerOptions::default()
+        };
         self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
         self.clients.clear();
         self.channels.clear();
         self.pending = None;
+        self.effects = Effects::default();
     }
 
     fn command(&mut self, line: &str) -> Result<(), String> {
         match line.split_once(' ') {
+            Some(("alarm", figures)) => self.alarm(figures),
+            Some(("wait", milliseconds)) => {
+                let later = milliseconds.parse::<u64>().map_err(|error| error.to_string())?;
+                self.now = Timestamp(self.now.0 + later);
+                Ok(())
+            }
             None => self.verb(line),
             Some(("change", change)) => self.change(change),
+            Some(("at", time)) => self.at(time),
+            Some(("tracing", on)) => {
+                let broker = self.broker.as_mut().ok_or("no broker")?;
+                broker
+                    .set_tracing("/", on == "on")
+                    .then_some(())
+                    .ok_or_else(|| "no vhost".to_owned())
+            }
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
                 None => self.client(parse_connection(who)?, rest),
@@ -207,10 +238,13 @@ impl Stage {
                 self.hold = false;
                 self.sync();
             }
+            "full" => self.disk.fill(true),
+            "room" => self.disk.fill(false),
             "shutdown" => {
                 self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
             }
-            "crash" => {
+            "crash" | "strict" => {
+                self.strict |= verb == "strict";
                 self.broker = None;
                 self.open();
             }
@@ -237,6 +271,26 @@ impl Stage {
         if let Err(refused) = broker.change(vec![change], &mut self.effects) {
             writeln!(self.outputs, "refused: {refused}").expect("a text takes it");
         }
+        Ok(())
+    }
+
+    /// What the watchdog has measured, in MB.
+    fn alarm(&mut self, figures: &str) -> Result<(), String> {
+        let figures: Vec<u64> = figures.split(' ').map_while(|word| word.parse().ok()).collect();
+        let [disk_free, disk_limit, memory_used, memory_limit] =
+            *figures.iter().map(|number| number * 1_000_000).collect::<Vec<_>>()
+        else {
+            return Err("four numbers".to_owned());
+        };
+        let measures = Measures { disk_free, disk_limit, memory_used, memory_limit };
+        self.broker.as_mut().ok_or("no broker")?.measured(&measures);
+        Ok(())
+    }
+
+    /// Moves the clock.
+    fn at(&mut self, time: &str) -> Result<(), String> {
+        let time = time.strip_suffix("ms").and_then(|number| number.parse::<u64>().ok());
+        self.now = Timestamp(BEGIN.0 + time.ok_or("at so many ms")?);
         Ok(())
     }
 
@@ -344,6 +398,12 @@ impl Stage {
     }
 
     fn print(&mut self) {
+        for (id, output) in self.effects.take_urgent() {
+            print_output(&mut self.outputs, id, &output);
+        }
+        if self.broker.as_ref().is_some_and(Broker::holds_outputs) {
+            return;
+        }
         for (id, outputs) in self.effects.take() {
             for output in outputs {
                 print_output(&mut self.outputs, id, &output);

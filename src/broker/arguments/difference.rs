@@ -5,30 +5,71 @@ use std::fmt;
 use super::value;
 use crate::wire::{Field, Table};
 
-/// A property or argument that a redeclaration gives differently: 406 PRECONDITION_FAILED.
+/// What a redeclaration gives differently: 406 PRECONDITION_FAILED if there is anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Differences(Vec<Difference>);
+
+/// A property or argument with its two values.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Difference {
+struct Difference {
     argument: String,
     received: String,
     current: String,
 }
 
-impl Difference {
-    /// The difference of a property such as `durable`, if there is one.
-    pub fn of_property<T: PartialEq + fmt::Display>(
+impl Differences {
+    /// Compares a property such as `durable`.
+    #[must_use]
+    pub fn property<T: PartialEq + fmt::Display>(
+        mut self,
         property: &str,
         current: &T,
         received: &T,
-    ) -> Option<Self> {
-        (current != received).then(|| Self {
-            argument: property.to_owned(),
-            received: format!("'{received}'"),
-            current: format!("'{current}'"),
-        })
+    ) -> Self {
+        if current != received {
+            self.0.push(Difference {
+                argument: property.to_owned(),
+                received: format!("'{received}'"),
+                current: format!("'{current}'"),
+            });
+        }
+        self
     }
 
-    /// The difference of an argument, if there is one. Two integers are the same if their values
-    /// are; no `x-queue-type` is the same as `classic`.
+    /// Compares the known ones of two tables of arguments, in this order. Two integers are the same
+    /// if their values are; no `x-queue-type` is the same as `classic`.
+    #[must_use]
+    pub fn arguments(
+        mut self,
+        current: &Table,
+        received: &Table,
+        known: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        self.0.extend(known.into_iter().filter_map(|argument| {
+            Difference::of_argument(argument, current.get(argument), received.get(argument))
+        }));
+        self
+    }
+
+    /// RabbitMQ's text for the first difference, and behind it all others in the same manner, which
+    /// RabbitMQ lets one find out one by one. `None` if there is no difference. `subject` is as in
+    /// `queue 'q' in vhost '/'`.
+    #[must_use]
+    pub fn text(&self, subject: impl fmt::Display) -> Option<String> {
+        let (first, others) = self.0.split_first()?;
+        let Difference { argument, received, current } = first;
+        let mut text = format!(
+            "inequivalent arg '{argument}' for {subject}: \
+             received {received} but current is {current}"
+        );
+        for Difference { argument, received, current } in others {
+            text += &format!("; '{argument}': received {received} but current is {current}");
+        }
+        Some(text)
+    }
+}
+
+impl Difference {
     fn of_argument(
         argument: &str,
         current: Option<&Field>,
@@ -44,27 +85,6 @@ impl Difference {
         };
         Some(Self { argument: argument.to_owned(), received, current })
     }
-
-    /// RabbitMQ's text for it; `subject` is as in `queue 'q' in vhost '/'`.
-    #[must_use]
-    pub fn text(&self, subject: impl fmt::Display) -> String {
-        let Self { argument, received, current } = self;
-        format!(
-            "inequivalent arg '{argument}' for {subject}: \
-             received {received} but current is {current}"
-        )
-    }
-}
-
-/// The first of the known arguments that two tables give differently, if there is one.
-pub fn first_difference(
-    declared: &Table,
-    received: &Table,
-    known: impl IntoIterator<Item = &'static str>,
-) -> Option<Difference> {
-    known.into_iter().find_map(|argument| {
-        Difference::of_argument(argument, declared.get(argument), received.get(argument))
-    })
 }
 
 /// Whether an argument with this value means the same as no argument.

@@ -66,7 +66,7 @@ const KNOWN: &[Known] = &[
     known("x-single-active-consumer", Check::Boolean, &[Classic, Quorum]),
     known("x-queue-type", Check::Type, &[Classic, Quorum, Stream]),
     known("x-delivery-limit", Check::Integer(i64::MIN, i64::MAX), &[Quorum]),
-    known("x-consumer-timeout", ANY_COUNT, &[Quorum]),
+    known("x-consumer-timeout", ANY_COUNT, &[Classic, Quorum]),
     known("x-quorum-initial-group-size", Check::Integer(1, i64::MAX), &[Quorum]),
     known("x-queue-leader-locator", Check::Text, &[Classic, Quorum, Stream]),
     known("x-max-age", Check::Age, &[Stream]),

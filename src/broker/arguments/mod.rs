@@ -21,7 +21,7 @@ use crate::wire::{Field, ShortBytes, ShortString, Table};
 
 use super::fsync::FsyncPolicy;
 
-pub use self::difference::{Difference, first_difference};
+pub use self::difference::Differences;
 
 /// What a queue's `x-queue-type` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -94,6 +94,8 @@ pub struct QueueArguments {
     pub single_active_consumer: bool,
     /// `x-fsync`: what a confirm of a message in this queue means; `None` is the broker's policy.
     pub fsync: Option<FsyncPolicy>,
+    /// `x-consumer-timeout`: how long a consumer may keep a delivery; zero is for ever.
+    pub consumer_timeout: Option<Duration>,
 }
 
 impl QueueArguments {
@@ -125,6 +127,7 @@ impl QueueArguments {
                 .filter(|highest| *highest > 0),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
             fsync: text(table, "x-fsync").and_then(|policy| policy.parse().ok()),
+            consumer_timeout: number(table, "x-consumer-timeout").map(Duration::from_millis),
         };
         if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {
             let reason = "routing_key_but_no_dlx_defined";
@@ -133,11 +136,11 @@ impl QueueArguments {
         Ok(arguments)
     }
 
-    /// The first known argument that a redeclaration gives differently. Arguments that are unknown,
+    /// Adds the known arguments that a redeclaration gives differently. Arguments that are unknown,
     /// or known for other types of queue, may differ.
     #[must_use]
-    pub fn difference(&self, received: &Table) -> Option<Difference> {
-        first_difference(&self.table, received, known::supported(self.queue_type))
+    pub fn compare(&self, received: &Table, differences: Differences) -> Differences {
+        differences.arguments(&self.table, received, known::supported(self.queue_type))
     }
 }
 
@@ -159,12 +162,6 @@ impl ExchangeArguments {
         let alternate_exchange = exchange_name(table, "alternate-exchange")?;
         Ok(Self { table: table.clone(), alternate_exchange })
     }
-
-    /// The first known argument that a redeclaration gives differently.
-    #[must_use]
-    pub fn difference(&self, received: &Table) -> Option<Difference> {
-        first_difference(&self.table, received, ["alternate-exchange"])
-    }
 }
 
 /// The arguments of basic.consume.
@@ -174,13 +171,16 @@ pub struct ConsumerArguments {
     pub table: Table,
     /// `x-priority`: higher ones are served first; 0 if absent.
     pub priority: i64,
+    /// `x-consumer-timeout`: how long a delivery may be kept; zero is for ever, whatever the queue
+    /// says.
+    pub timeout: Option<Duration>,
 }
 
 impl ConsumerArguments {
     /// Checks and parses a consumer's arguments.
     ///
     /// # Errors
-    /// An `x-priority` that is no integer.
+    /// An `x-priority` that is no integer, an `x-consumer-timeout` that is none or negative.
     pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
         let priority = match table.get("x-priority") {
             None => 0,
@@ -188,7 +188,19 @@ impl ConsumerArguments {
                 value::integer(field).ok_or_else(|| known::not_integer("x-priority", field))?
             }
         };
-        Ok(Self { table: table.clone(), priority })
+        let timeout =
+            match table.get("x-consumer-timeout").map(|field| (field, value::integer(field))) {
+                None => None,
+                Some((field, None)) => return Err(known::not_integer("x-consumer-timeout", field)),
+                Some((_, Some(milliseconds))) => match u64::try_from(milliseconds) {
+                    Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
+                    Err(_) => {
+                        let reason = format!("{{value_negative,{milliseconds}}}");
+                        return Err(ArgumentError::value("x-consumer-timeout", reason));
+                    }
+                },
+            };
+        Ok(Self { table: table.clone(), priority, timeout })
     }
 }
 

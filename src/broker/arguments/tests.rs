@@ -31,7 +31,7 @@ fn difference(
 ) -> Option<String> {
     let [current, received] = [current, received]
         .map(|field| field.map_or_else(Table::default, |field| table([(argument, field)])));
-    first_difference(&current, &received, [argument]).map(|difference| difference.text(QUEUE))
+    Differences::default().arguments(&current, &received, [argument]).text(QUEUE)
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn unknown_arguments_are_kept_and_ignored() {
     assert_eq!(arguments.table.len(), 2);
     assert_eq!(arguments.max_length, None);
     let other = table([("x-unheard-of", Field::I8(1))]);
-    assert_eq!(arguments.difference(&other), None);
+    assert_eq!(arguments.compare(&other, Differences::default()).text(QUEUE), None);
 }
 
 #[test]
@@ -139,16 +139,6 @@ fn an_exchange_may_name_an_alternate() {
     let arguments = ExchangeArguments::parse(&table([("alternate-exchange", long_string("ae"))]));
     let arguments = arguments.expect("a valid name");
     assert_eq!(arguments.alternate_exchange.as_deref(), Some("ae"));
-    assert_eq!(
-        arguments
-            .difference(&Table::default())
-            .map(|found| found.text("exchange 'x' in vhost '/'")),
-        Some(
-            "inequivalent arg 'alternate-exchange' for exchange 'x' in vhost '/': \
-             received none but current is the value 'ae' of type 'longstr'"
-                .to_owned()
-        )
-    );
 }
 
 #[test]
@@ -208,17 +198,17 @@ fn a_difference_is_told_in_the_words_of_rabbitmq() {
 
 #[test]
 fn properties_are_compared_too() {
-    assert_eq!(Difference::of_property("durable", &true, &true), None);
-    let found = Difference::of_property("durable", &true, &false).expect("a difference");
-    assert_eq!(
-        found.text(QUEUE),
-        "inequivalent arg 'durable' for queue 'q' in vhost '/': \
-         received 'false' but current is 'true'"
+    let told = |differences: Differences| differences.text("exchange 'x' in vhost '/'");
+    let same = Differences::default().property("durable", &true, &true);
+    assert_eq!(told(same.clone()), None);
+    let found = same.property("type", &"direct", &"fanout");
+    let text = "inequivalent arg 'type' for exchange 'x' in vhost '/': \
+                received 'fanout' but current is 'direct'";
+    assert_eq!(told(found.clone()).as_deref(), Some(text));
+    let found = found.property("internal", &true, &false).property("durable", &false, &true);
+    let text = format!(
+        "{text}; 'internal': received 'false' but current is 'true'; \
+         'durable': received 'true' but current is 'false'"
     );
-    let found = Difference::of_property("type", &"direct", &"fanout").expect("a difference");
-    assert_eq!(
-        found.text("exchange 'x' in vhost '/'"),
-        "inequivalent arg 'type' for exchange 'x' in vhost '/': \
-         received 'fanout' but current is 'direct'"
-    );
+    assert_eq!(told(found), Some(text));
 }

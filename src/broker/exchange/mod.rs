@@ -10,6 +10,7 @@
 //!                          fanout                             destinations
 //!                          topic    trie over the words    -> destinations
 //!                          headers  conditions             -> destinations
+//!                          hash, pool  number              -> one destination
 //! ```
 //!
 //! An exchange here is its bindings and nothing else: no name, no permissions, no alternate
@@ -19,12 +20,17 @@
 //! Nothing here reads a clock or does IO, and no order depends on a hash: the same binds, unbinds
 //! and messages give the same destinations in the same order.
 //!
-//! Left out: the exchange types of plugins (`x-consistent-hash`, `x-delayed-message`, ..).
+//! Some types choose one destination by a number, which the caller makes of the message or draws.
+//! Others are a fanout here, and differ in what the broker does before it asks or after: which
+//! messages it remembers, holds back or drops.
 
+mod consistent_hash;
 mod destinations;
 mod direct;
 mod fanout;
 mod headers;
+mod options;
+mod pool;
 mod topic;
 
 use std::collections::BTreeMap;
@@ -35,9 +41,12 @@ use thiserror::Error;
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{Field, ShortString, Table};
 
+use self::consistent_hash::ConsistentHash;
 use self::direct::Direct;
 use self::fanout::Fanout;
 use self::headers::Headers;
+pub use self::options::{HashOn, Options, compared};
+use self::pool::Pool;
 use self::topic::Topic;
 
 /// Where a binding leads.
@@ -60,26 +69,51 @@ pub enum ExchangeKind {
     Topic,
     /// The binding's arguments are conditions on the message's headers.
     Headers,
+    /// One destination by the hash of the message; the binding key is its weight.
+    ConsistentHash,
+    /// One destination by the hash of the routing keys, modulo the number of bindings.
+    ModulusHash,
+    /// One destination by chance.
+    Random,
+    /// One queue by chance, of this node: of all, as there is one node.
+    LocalRandom,
+    /// Every binding; a new one gets the last messages.
+    RecentHistory,
+    /// Every binding, for a RabbitMQ that federates from this broker.
+    FederationUpstream,
+    /// Every binding, once for each deduplication header.
+    Deduplication,
+    /// As the type that its argument names, after the delay that a message asks for.
+    Delayed,
 }
+
+/// The kinds and what exchange.declare calls them.
+const NAMES: [(ExchangeKind, &str); 12] = [
+    (ExchangeKind::Direct, "direct"),
+    (ExchangeKind::Fanout, "fanout"),
+    (ExchangeKind::Topic, "topic"),
+    (ExchangeKind::Headers, "headers"),
+    (ExchangeKind::ConsistentHash, "x-consistent-hash"),
+    (ExchangeKind::ModulusHash, "x-modulus-hash"),
+    (ExchangeKind::Random, "x-random"),
+    (ExchangeKind::LocalRandom, "x-local-random"),
+    (ExchangeKind::RecentHistory, "x-recent-history"),
+    (ExchangeKind::FederationUpstream, "x-federation-upstream"),
+    (ExchangeKind::Deduplication, "x-message-deduplication"),
+    (ExchangeKind::Delayed, "x-delayed-message"),
+];
 
 impl ExchangeKind {
     /// The kind that exchange.declare calls `name`, if there is one.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Direct, Self::Fanout, Self::Topic, Self::Headers]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
     }
 
     /// What exchange.declare calls it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Fanout => "fanout",
-            Self::Topic => "topic",
-            Self::Headers => "headers",
-        }
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -97,7 +131,7 @@ pub struct Binding {
 /// Why a binding was refused: the text of a 406 PRECONDITION_FAILED.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("{0}")]
-pub struct InvalidBinding(String);
+pub struct InvalidBinding(pub(super) String);
 
 /// The bindings of one exchange.
 ///
@@ -115,9 +149,16 @@ impl Bindings {
     pub fn new(kind: ExchangeKind) -> Self {
         let router = match kind {
             ExchangeKind::Direct => Router::Direct(Direct::default()),
-            ExchangeKind::Fanout => Router::Fanout(Fanout::default()),
+            ExchangeKind::Fanout
+            | ExchangeKind::RecentHistory
+            | ExchangeKind::FederationUpstream
+            | ExchangeKind::Deduplication
+            | ExchangeKind::Delayed => Router::Fanout(Fanout::default()),
             ExchangeKind::Topic => Router::Topic(Topic::default()),
             ExchangeKind::Headers => Router::Headers(Headers::default()),
+            ExchangeKind::ConsistentHash => Router::ConsistentHash(ConsistentHash::default()),
+            ExchangeKind::ModulusHash | ExchangeKind::Random => Router::Pool(Pool::default()),
+            ExchangeKind::LocalRandom => Router::KeylessPool(Pool::default()),
         };
         Self { listing: BTreeMap::new(), router }
     }
@@ -125,8 +166,8 @@ impl Bindings {
     /// Adds a binding; `false` if it was there already, which is no error.
     ///
     /// # Errors
-    /// If the exchange cannot work with the binding's arguments: an unknown `x-match` of a headers
-    /// exchange.
+    /// If the exchange cannot work with the binding: an unknown `x-match` of a headers exchange, a
+    /// key that is no weight.
     pub fn bind(&mut self, mut binding: Binding) -> Result<bool, InvalidBinding> {
         binding.arguments = sorted(&binding.arguments);
         let identity = Identity::of(&binding);
@@ -160,6 +201,21 @@ impl Bindings {
         theirs.iter().filter_map(|identity| self.remove(identity)).collect()
     }
 
+    /// Whether one destination is chosen by a number, and not by key and headers.
+    #[must_use]
+    pub const fn choose_by_number(&self) -> bool {
+        matches!(self.router, Router::ConsistentHash(_) | Router::Pool(_) | Router::KeylessPool(_))
+    }
+
+    /// Pushes the destination that a number stands for.
+    pub fn choose(&self, number: u64, found: &mut Vec<Destination>) {
+        match &self.router {
+            Router::ConsistentHash(hash) => hash.route(number, found),
+            Router::Pool(pool) | Router::KeylessPool(pool) => pool.route(number, found),
+            Router::Direct(_) | Router::Fanout(_) | Router::Topic(_) | Router::Headers(_) => {}
+        }
+    }
+
     /// Pushes the destinations of a message with this routing key.
     ///
     /// A destination may be pushed more than once where several bindings of a topic or headers
@@ -180,6 +236,7 @@ impl Bindings {
             Router::Headers(conditions) => {
                 conditions.route(&headers().unwrap_or_default(), found);
             }
+            Router::ConsistentHash(_) | Router::Pool(_) | Router::KeylessPool(_) => {}
         }
     }
 
@@ -253,6 +310,10 @@ enum Router {
     Fanout(Fanout),
     Topic(Topic),
     Headers(Headers),
+    ConsistentHash(ConsistentHash),
+    Pool(Pool),
+    /// A pool that refuses bindings with a key.
+    KeylessPool(Pool),
 }
 
 impl Router {
@@ -262,6 +323,12 @@ impl Router {
             Self::Fanout(fanout) => fanout.add(new.destination),
             Self::Topic(topic) => topic.add(&new.key, new.destination),
             Self::Headers(headers) => headers.add(encoded, &new.arguments, new.destination)?,
+            Self::ConsistentHash(hash) => hash.add(&new.key, new.destination)?,
+            Self::Pool(pool) => pool.add(new.destination),
+            Self::KeylessPool(pool) => {
+                pool::refuse_key(&new.key)?;
+                pool.add(new.destination);
+            }
         }
         Ok(())
     }
@@ -272,6 +339,8 @@ impl Router {
             Self::Fanout(fanout) => fanout.remove(old.destination),
             Self::Topic(topic) => topic.remove(&old.key, old.destination),
             Self::Headers(headers) => headers.remove(encoded, old.destination),
+            Self::ConsistentHash(hash) => hash.remove(&old.key, old.destination),
+            Self::Pool(pool) | Self::KeylessPool(pool) => pool.remove(old.destination),
         }
     }
 }

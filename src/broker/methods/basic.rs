@@ -5,7 +5,7 @@ use crate::ids::DeliveryTag;
 use crate::wire::{ReplyCode, basic};
 
 use super::super::Broker;
-use super::super::arguments::ConsumerArguments;
+use super::super::arguments::{ConsumerArguments, QueueType};
 use super::super::call::Call;
 use super::super::channel::{Delivered, Mode};
 use super::super::consumer::Consumer;
@@ -14,6 +14,7 @@ use super::super::exception::{
     Exception, access_refused, not_allowed, not_implemented, precondition_failed, tag_in_use,
 };
 use super::super::lifecycle::tag_or_new;
+use super::super::queue::Queue;
 use super::super::reply_to::{self, PSEUDO_QUEUE};
 use super::super::transaction::Settlement;
 use super::queue::readable;
@@ -60,8 +61,9 @@ fn qos(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Qos) -> Result<
     if method.prefetch_size != 0 {
         return Err(not_implemented(format!("prefetch_size!=0 ({})", method.prefetch_size)));
     }
+    let global = method.global && broker.global_prefetch();
     let channel = &mut broker.channels[call.channel];
-    if method.global {
+    if global {
         channel.channel_prefetch = method.prefetch_count;
         broker.rouse_channel(call.channel);
     } else {
@@ -84,11 +86,13 @@ fn consume(
     }
     let queue = readable(broker, call, &method.queue)?;
     let vhost = &broker.vhosts[queue.declared.vhost].name;
-    ConsumerArguments::parse(&method.arguments).map_err(|error| {
+    let arguments = ConsumerArguments::parse(&method.arguments).map_err(|error| {
         let subject = format!("queue '{}' in vhost '{vhost}'", queue.name());
         precondition_failed(error.text(subject))
     })?;
-    let taken = queue.exclusively_consumed || (method.exclusive && !queue.consumers.is_empty());
+    let consumers = &queue.consumers;
+    let taken = consumers.refuse_others() || (method.exclusive && consumers.refuse_exclusive());
+    let timeout = arguments.timeout.or(queue.declared.arguments.consumer_timeout);
     let in_use = format!("queue '{}' in vhost '{vhost}' in exclusive use", queue.name());
     let id = queue.id;
     let channel = &broker.channels[call.channel];
@@ -112,6 +116,8 @@ fn consume(
         channel: call.channel,
         no_ack: method.no_ack,
         exclusive: method.exclusive,
+        priority: arguments.priority,
+        timeout: timeout.filter(|timeout| !timeout.is_zero()),
         prefetch,
         unacked: 0,
         in_line: false,
@@ -133,7 +139,9 @@ fn cancel(broker: &mut Broker, call: &mut Call<'_>, method: basic::Cancel) {
 }
 
 fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<(), Exception> {
-    let id = readable(broker, call, &method.queue)?.id;
+    let queue = readable(broker, call, &method.queue)?;
+    let id = queue.id;
+    refuse_get(broker, queue)?;
     let Some(queue) = broker.queues.get_mut(&id) else { return Ok(()) };
     let (mut item, message) = match queue.take() {
         Ok(Some(taken)) => taken,
@@ -142,12 +150,17 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
             return Ok(());
         }
         Err(error) => {
-            broker.failure.get_or_insert(error);
+            // If that is for now: nothing can be had now.
+            broker.store_failed(Some(id), error);
+            broker.reply(call, basic::GetEmpty::default());
             return Ok(());
         }
     };
     let message_count = queue.ready_count();
     let redelivered = item.deliveries > 0;
+    if broker.vhosts[broker.connections[call.connection].vhost].traced {
+        broker.trace_delivery(call.channel, id, &message, redelivered);
+    }
     item.deliveries = item.deliveries.saturating_add(1);
     let channel = &mut broker.channels[call.channel];
     let delivery_tag = channel.take_tag();
@@ -158,12 +171,30 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
         if item.journaled {
             broker.store.journal().deliver(id, item.ordinal);
         }
-        channel.unacked.push(delivery_tag, Delivered { queue: id, item, consumer: None });
+        let delivered = Delivered { queue: id, item, deadline: None, consumer: None };
+        channel.unacked.push(delivery_tag, delivered);
     }
     let delivery = Delivery { redelivered, message };
     let output = Output::GetOk { channel: number, delivery_tag, message_count, delivery };
     broker.reply_with(call, output);
     Ok(())
+}
+
+/// RabbitMQ's quorum queues with a single active consumer answer no basic.get; classic ones do.
+fn refuse_get(broker: &Broker, queue: &Queue) -> Result<(), Exception> {
+    let queue_type = queue.declared.arguments.queue_type;
+    if !queue.consumers.is_single() || queue_type == QueueType::Classic {
+        return Ok(());
+    }
+    let (name, vhost) = (queue.name(), &broker.vhosts[queue.declared.vhost].name);
+    Err(Exception::new(
+        ReplyCode::ResourceLocked,
+        format!(
+            "cannot obtain access to locked queue '{name}' in vhost '{vhost}'. basic.get \
+             operations are not supported by {} queues with single active consumer",
+            queue_type.name()
+        ),
+    ))
 }
 
 /// basic.ack, nack and reject: one delivery, or all through a tag; tag 0 with `multiple` is all.
@@ -175,16 +206,20 @@ fn settle(
     settlement: Settlement,
 ) -> Result<(), Exception> {
     let unknown = || precondition_failed(format!("unknown delivery tag {tag}"));
-    let channel = &mut broker.channels[call.channel];
     if !multiple {
-        let delivered = channel.unacked.take(DeliveryTag(tag)).ok_or_else(unknown)?;
+        let unacked = &mut broker.channels[call.channel].unacked;
+        let Some(delivered) = unacked.take(DeliveryTag(tag)) else {
+            let late = broker.settle_late(call.channel, DeliveryTag(tag));
+            return if late { Ok(()) } else { Err(unknown()) };
+        };
         settle_one(broker, call.channel, DeliveryTag(tag), delivered, settlement);
         return Ok(());
     }
     let through = if tag == 0 { DeliveryTag(u64::MAX) } else { DeliveryTag(tag) };
-    if tag != 0 && !channel.unacked.contains(through) {
+    if tag != 0 && !broker.channels[call.channel].holds(through) {
         return Err(unknown());
     }
+    broker.settle_late_through(call.channel, through);
     while let Some((tag, delivered)) =
         broker.channels[call.channel].unacked.take_first_through(through)
     {
@@ -229,6 +264,7 @@ fn recover(broker: &mut Broker, call: &Call<'_>, requeue: bool) -> Result<(), Ex
         return Err(Exception::new(ReplyCode::NotImplemented, "requeue=false"));
     }
     let everything = DeliveryTag(u64::MAX);
+    broker.settle_late_through(call.channel, everything);
     while let Some((_, delivered)) =
         broker.channels[call.channel].unacked.take_first_through(everything)
     {

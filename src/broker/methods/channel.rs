@@ -51,6 +51,7 @@ pub(in super::super) fn open(
     refuse_beyond_limit(broker, &user)?;
     let channel = broker.channels.insert(Channel::new(id, place, number));
     broker.connections[place].channels.insert(number, channel);
+    broker.channel_event("channel.created", channel);
     effects.send(id, Output::Method(number, channel::OpenOk::default().into()));
     Ok(())
 }
@@ -79,6 +80,9 @@ fn set_flow(broker: &mut Broker, call: &mut Call<'_>, active: bool) {
         broker.rouse_channel(call.channel);
     }
     broker.reply(call, channel::FlowOk { active });
+    if active {
+        broker.release_held_replies(call);
+    }
 }
 
 /// channel.close from the client. Where replies wait for the disk, close-ok waits behind them.

@@ -4,10 +4,10 @@ use crate::wire::{ShortString, exchange};
 
 use super::super::Broker;
 use super::super::access::Operation;
-use super::super::arguments::{Difference, ExchangeArguments, first_difference};
+use super::super::arguments::{Differences, ExchangeArguments};
 use super::super::call::Call;
 use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
-use super::super::exchange::{Binding, Destination, ExchangeKind};
+use super::super::exchange::{Binding, Destination, ExchangeKind, Options, compared};
 use super::super::permission::Object;
 use super::super::vhost::{Exchange, ExchangeDeclaration, strip_line_ends};
 use super::unexpected;
@@ -57,6 +57,7 @@ fn declare(
         let alternate = ExchangeArguments::parse(&method.arguments)
             .map_err(|error| precondition_failed(error.text(&subject)))?
             .alternate_exchange;
+        let options = Options::parse(kind, &method.arguments).map_err(precondition_failed)?;
         let declared = ExchangeDeclaration {
             name: name.clone(),
             vhost,
@@ -65,6 +66,7 @@ fn declare(
             auto_delete: method.auto_delete,
             internal: method.internal,
             arguments: method.arguments,
+            options,
             alternate,
         };
         if let Some(current) = broker.exchange_named(vhost, &name) {
@@ -94,16 +96,13 @@ fn assert_equivalent(
     subject: &str,
 ) -> Result<(), Exception> {
     let current = &current.declared;
-    let difference = Difference::of_property("type", &current.kind.name(), &declared.kind.name())
-        .or_else(|| Difference::of_property("durable", &current.durable, &declared.durable))
-        .or_else(|| {
-            Difference::of_property("auto_delete", &current.auto_delete, &declared.auto_delete)
-        })
-        .or_else(|| Difference::of_property("internal", &current.internal, &declared.internal))
-        .or_else(|| {
-            first_difference(&current.arguments, &declared.arguments, ["alternate-exchange"])
-        });
-    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
+    let differences = Differences::default()
+        .property("type", &current.kind.name(), &declared.kind.name())
+        .property("durable", &current.durable, &declared.durable)
+        .property("auto_delete", &current.auto_delete, &declared.auto_delete)
+        .property("internal", &current.internal, &declared.internal)
+        .arguments(&current.arguments, &declared.arguments, compared(current.kind).iter().copied());
+    differences.text(subject).map_or(Ok(()), |text| Err(precondition_failed(text)))
 }
 
 fn delete(

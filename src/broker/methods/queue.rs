@@ -5,7 +5,7 @@ use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
 use super::super::access::Operation;
-use super::super::arguments::{Difference, QueueArguments};
+use super::super::arguments::{Differences, QueueArguments};
 use super::super::call::Call;
 use super::super::exception::{
     Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
@@ -20,14 +20,8 @@ use super::unexpected;
 
 /// Arguments that are checked and kept, but that this version does not act on: an operator finds
 /// them in the log.
-const NOT_IN_FORCE: &[&str] = &[
-    "x-message-ttl",
-    "x-expires",
-    "x-dead-letter-exchange",
-    "x-max-priority",
-    "x-single-active-consumer",
-    "x-delivery-limit",
-];
+const NOT_IN_FORCE: &[&str] =
+    &["x-message-ttl", "x-expires", "x-dead-letter-exchange", "x-max-priority", "x-delivery-limit"];
 
 /// Handles a method of the class.
 pub(super) fn handle(
@@ -169,6 +163,9 @@ fn declare_active(
         broker.permit(call, Operation::Read, Object::Queue(&name))?;
         broker.permit(call, Operation::Write, Object::Exchange(dead_letters))?;
     }
+    if !method.durable && !method.exclusive {
+        broker.transient_queue(&subject)?;
+    }
     for argument in NOT_IN_FORCE.iter().filter(|name| arguments.table.get(name).is_some()) {
         log::warn!("{subject}: {argument} is kept but not in force in this version");
     }
@@ -221,12 +218,11 @@ fn assert_equivalent(
     subject: &str,
 ) -> Result<(), Exception> {
     let current = &current.declared;
-    let difference = Difference::of_property("durable", &current.durable, &persists(method))
-        .or_else(|| {
-            Difference::of_property("auto_delete", &current.auto_delete, &method.auto_delete)
-        })
-        .or_else(|| current.arguments.difference(&method.arguments));
-    difference.map_or(Ok(()), |difference| Err(precondition_failed(difference.text(subject))))
+    let properties = Differences::default()
+        .property("durable", &current.durable, &persists(method))
+        .property("auto_delete", &current.auto_delete, &method.auto_delete);
+    let differences = current.arguments.compare(&method.arguments, properties);
+    differences.text(subject).map_or(Ok(()), |text| Err(precondition_failed(text)))
 }
 
 fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result<(), Exception> {

@@ -47,7 +47,10 @@ fn select(broker: &mut Broker, call: &mut Call<'_>) -> Result<(), Exception> {
 /// The transaction of the channel, which begins a new one.
 fn take(broker: &mut Broker, call: &Call<'_>) -> Result<Transaction, Exception> {
     match &mut broker.channels[call.channel].mode {
-        Mode::Transaction(transaction) => Ok(std::mem::take(transaction)),
+        Mode::Transaction(transaction) => {
+            broker.transactions_bytes -= transaction.publish_bytes;
+            Ok(std::mem::take(transaction))
+        }
         Mode::Plain | Mode::Confirm(_) => Err(precondition_failed("channel is not transactional")),
     }
 }

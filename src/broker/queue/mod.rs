@@ -16,6 +16,7 @@
 
 mod limits;
 mod ready;
+mod spill;
 
 use limits::Bounds;
 pub(super) use ready::{Budget, Held, Item};
@@ -29,7 +30,7 @@ use crate::wire::ShortString;
 
 use super::access::EffectivePolicy;
 use super::arguments::QueueArguments;
-use super::consumer::ConsumerKey;
+use super::consumers::Consumers;
 use super::fsync::FsyncPolicy;
 
 /// What a queue was declared as.
@@ -62,12 +63,8 @@ pub(super) struct Queue {
     pub id: QueueId,
     /// What it was declared as.
     pub declared: Declaration,
-    /// All consumers, in the order they came.
-    pub consumers: Vec<ConsumerKey>,
-    /// Those that may be able to take a message; the first is next.
-    pub line: VecDeque<ConsumerKey>,
-    /// Whether its one consumer has asked to be the only one.
-    pub exclusively_consumed: bool,
+    /// Its consumers, and whose turn it is.
+    pub consumers: Consumers,
     /// Whether it is in the broker's list of queues to look at when the turn ends.
     pub touched: bool,
     /// The message that was last routed here, so that one that matches twice comes once.
@@ -79,6 +76,8 @@ pub(super) struct Queue {
     resident: VecDeque<Item>,
     returned: BTreeMap<Ordinal, Item>,
     log: QueueLog,
+    /// What was appended to the log and may not be written yet.
+    pending: Vec<Item>,
     resident_count: usize,
     resident_bytes: u64,
     /// Octets of the bodies of ready messages, but for those before `counted_from`.
@@ -90,13 +89,12 @@ pub(super) struct Queue {
 impl Queue {
     /// An empty queue.
     pub(super) fn new(id: QueueId, declared: Declaration, log: QueueLog) -> Self {
+        let consumers = Consumers::new(&declared.arguments);
         Self {
             id,
             bounds: Bounds::new(&declared.arguments, None),
             declared,
-            consumers: Vec::new(),
-            line: VecDeque::new(),
-            exclusively_consumed: false,
+            consumers,
             touched: false,
             routed: 0,
             policy: None,
@@ -104,6 +102,7 @@ impl Queue {
             resident: VecDeque::new(),
             returned: BTreeMap::new(),
             log,
+            pending: Vec::new(),
             resident_count: 0,
             resident_bytes: 0,
             ready_body_bytes: 0,

@@ -92,6 +92,7 @@ impl Queue {
                 self.resident.push_back(item);
             } else {
                 self.log.append(item.ordinal, message, item.published);
+                self.pending.push(item);
             }
         }
     }
@@ -173,6 +174,7 @@ impl Queue {
             self.forget(&item, budget);
         }
         self.log.purge();
+        self.pending.clear();
         self.ready_body_bytes = 0;
         (count, journaled)
     }
@@ -187,11 +189,6 @@ impl Queue {
         !(self.resident.is_empty() && self.returned.is_empty() && self.log.is_empty())
     }
 
-    /// Writes what was appended to the log since the last call.
-    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
-        self.log.flush()
-    }
-
     /// The log's extent, for a snapshot.
     pub(crate) fn log_state(&self) -> LogState {
         self.log.state()
@@ -200,6 +197,11 @@ impl Queue {
     /// The log's files that were written since the last call.
     pub(crate) fn log_files(&mut self) -> Vec<SyncFile> {
         self.log.sync_files()
+    }
+
+    /// The log's files have to be synced once more: a checkpoint failed.
+    pub(crate) fn sync_again(&mut self) {
+        self.log.sync_again();
     }
 
     /// Gives the queue the log that an earlier process left, with ordinals below `counted_from`:
@@ -227,10 +229,21 @@ impl Queue {
     }
 
     /// The octets of an item; `None` if its record is damaged.
-    fn message(&self, item: &Item) -> Result<Option<Message>, StoreError> {
+    pub(crate) fn message(&self, item: &Item) -> Result<Option<Message>, StoreError> {
         match &item.held {
             Held::Resident(message) => Ok(Some(message.clone())),
             Held::Logged(location) => Ok(self.log.read(*location)?.map(|stored| stored.message)),
+        }
+    }
+
+    /// When an item was published, which a restart leaves to be read from the log.
+    pub(crate) fn published(&self, item: &Item) -> Timestamp {
+        match item.held {
+            Held::Logged(location) if item.published == Timestamp::default() => {
+                let stored = self.log.read(location).ok().flatten();
+                stored.map_or(item.published, |stored| stored.published)
+            }
+            Held::Logged(_) | Held::Resident(_) => item.published,
         }
     }
 
@@ -239,7 +252,7 @@ impl Queue {
         if ordinal < self.counted_from { 0 } else { message.body_length() }
     }
 
-    fn charge(&mut self, message: &Message, budget: &mut Budget) {
+    pub(super) fn charge(&mut self, message: &Message, budget: &mut Budget) {
         self.resident_count += 1;
         self.resident_bytes += cost(message);
         budget.left = budget.left.saturating_sub(cost(message));

@@ -24,6 +24,8 @@ fn config(directory: &TempDir) -> Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
         password_hashing: PasswordHashing::Rabbitmq,
+        disk_free_limit: 0,
+        memory_high_watermark: 0.0,
         log: LevelFilter::Off,
         ..Config::default()
     }

@@ -272,6 +272,12 @@ impl MemoryFile {
     fn apply(&self, change: Change) -> io::Result<()> {
         self.faults.change()?;
         let mut content = self.content.lock();
+        if let Change::Write { offset, bytes } = &change
+            && offset + bytes.len() > content.live.len()
+            && self.faults.full.load(Ordering::SeqCst)
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         change.apply(&mut content.live);
         content.unsynced.push(change);
         Ok(())

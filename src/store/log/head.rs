@@ -28,7 +28,11 @@ impl QueueLog {
         let Some(mut reader) = self.open(number)? else {
             // Missing ones of an earlier process were settled after the checkpoint, as a rule.
             let earlier = self.restored.as_ref().is_some_and(|old| number <= old.end.segment);
-            self.damaged += u64::from(!earlier);
+            if !earlier {
+                let path = self.shelf.segment(number);
+                log::error!("{} cannot be read: what was in it is lost", path.display());
+                self.damaged += 1;
+            }
             self.shelf.set_aside(number);
             self.head = Location::start_of(number + 1);
             return Ok(false);
@@ -47,7 +51,7 @@ impl QueueLog {
         let writer = self.writers.front().filter(|writer| writer.number() == number);
         let writer = writer.and_then(|writer| {
             let capacity = usize::try_from(writer.capacity()).ok()?;
-            Some((writer.file()?, capacity, writer.written() as usize))
+            writer.is_made().then_some((capacity, writer.written() as usize))
         });
         SegmentReader::open(&self.shelf, number, writer)
     }

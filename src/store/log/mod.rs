@@ -127,13 +127,14 @@ impl QueueLog {
     /// Writes what was appended, with one call for each segment that is touched.
     ///
     /// # Errors
-    /// If there is no room for a new segment ([`StoreError::is_full`]): then nothing is lost, and a
-    /// later flush may succeed. After any other error the store refuses to write.
+    /// If there is no room for a new segment or no descriptor for it ([`StoreError::is_passing`]):
+    /// then nothing is lost, and a later flush may succeed. After any other error the store refuses
+    /// to write.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         while let Some(writer) = self.writers.front_mut() {
             if !writer.is_flushed() {
                 if !self.directory_made {
-                    self.shelf.directory.create_directory(&self.shelf.path())?;
+                    self.shelf.make()?;
                     self.directory_made = true;
                 }
                 writer.flush(&self.shelf)?;
@@ -143,7 +144,9 @@ impl QueueLog {
             if self.writers.len() == 1 {
                 break;
             }
-            self.writers.pop_front();
+            if let Some(full) = self.writers.pop_front() {
+                self.shelf.close(full.number());
+            }
         }
         Ok(())
     }
@@ -155,7 +158,7 @@ impl QueueLog {
     /// Those of [`QueueLog::flush`], and if a segment cannot be mapped.
     pub fn take(&mut self) -> Result<Option<Stored>, StoreError> {
         let flushed = self.flush();
-        if flushed.as_ref().is_err_and(|error| !error.is_full()) {
+        if flushed.as_ref().is_err_and(|error| !error.is_passing()) {
             flushed?;
             return Ok(None);
         }
@@ -228,7 +231,7 @@ impl QueueLog {
         }
         // Segments that have no file yet never get one.
         if let Some(first) = self.writers.front() {
-            let kept = usize::from(first.file().is_some());
+            let kept = usize::from(first.is_made());
             self.next_segment = first.number() + kept as u64;
             self.writers.truncate(kept);
         }
@@ -261,9 +264,19 @@ impl QueueLog {
         self.ready() == 0
     }
 
+    /// Whether a message is ready that is written.
+    pub fn has_written(&self) -> bool {
+        self.head < self.end()
+    }
+
+    /// Whether everything that was appended is written.
+    pub fn is_flushed(&self) -> bool {
+        self.writers.iter().all(SegmentWriter::is_flushed)
+    }
+
     /// How the log stands, for a snapshot. Everything appended must have been flushed.
     pub fn state(&self) -> LogState {
-        assert!(self.writers.iter().all(SegmentWriter::is_flushed), "a log's state before a flush");
+        assert!(self.is_flushed(), "a log's state before a flush");
         LogState {
             head: self.head,
             end: self.end(),
@@ -294,8 +307,18 @@ impl QueueLog {
         files
     }
 
+    /// Nobody knows what [`QueueLog::sync_files`] gave was synced: all of it is to be synced again.
+    pub fn sync_again(&mut self) {
+        if self.directory_made {
+            self.unsynced_from = Some(0);
+        }
+    }
+
     /// Removes the log and everything in it. Messages that are still in use stay readable.
     pub fn delete(self) {
+        for writer in &self.writers {
+            self.shelf.close(writer.number());
+        }
         self.shelf.directory.disk.discard(&self.shelf.path());
     }
 

@@ -19,6 +19,7 @@ fn everything_journaled_is_told_again_in_order() {
     }
     journal.settle(QUEUE, Ordinal(9));
     journal.purge(QUEUE, Ordinal(20));
+    journal.remember("/", "x", Some(Timestamp(5)), b"header");
     journal.write().unwrap();
     let (_store, mut recovery) = open(&disk.killed());
     assert!(!recovery.clean());
@@ -30,6 +31,7 @@ fn everything_journaled_is_told_again_in_order() {
         "settle q7 #0-#4",
         "settle q7 #9-#9",
         "purge q7 before #20",
+        "remember / x until Some(Timestamp(5)) [104, 101, 97, 100, 101, 114]",
     ];
     assert_eq!(told(&mut recovery), expected);
     assert_eq!(told(&mut recovery), expected, "it can be asked twice");

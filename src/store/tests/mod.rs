@@ -13,6 +13,7 @@ use crate::message::Message;
 mod checkpoints;
 mod crashes;
 mod damage;
+mod full;
 mod journals;
 mod logs;
 mod real;
@@ -25,6 +26,8 @@ const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes_max: 16 << 10,
     journal_bytes_max: 8 << 10,
     journal_bytes_prepared: 4096,
+    journal_bytes_spare: 4096,
+    open_files_max: 64,
 };
 
 type Opened = (Store, Recovery);
@@ -111,6 +114,9 @@ fn line(entry: &Entry) -> String {
         Entry::Settle { queue, first, last } => format!("settle {queue} {first}-{last}"),
         Entry::Deliver { queue, first, last } => format!("deliver {queue} {first}-{last}"),
         Entry::Change { table } => format!("change {}", String::from_utf8_lossy(table)),
+        Entry::Remember { virtual_host, exchange, until, header } => {
+            format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
+        }
         Entry::Purge { queue, before } => format!("purge {queue} before {before}"),
     }
 }

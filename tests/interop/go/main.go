@@ -30,6 +30,8 @@ var stories = []struct {
 	{"bodies", bodies},
 	{"get_and_requeue", getAndRequeue},
 	{"cancel_notification", cancelNotification},
+	{"delayed", delayed},
+	{"single_active", singleActive},
 	{"exclusive", exclusive},
 	{"login", login},
 	{"channel_errors", channelErrors},

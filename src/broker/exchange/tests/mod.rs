@@ -1,5 +1,6 @@
 //! Routing as clients see it.
 
+mod chosen;
 mod naive;
 
 use super::*;
@@ -61,11 +62,11 @@ fn meets(arguments: &Table, headers: &Table) -> bool {
 
 #[test]
 fn exchange_kinds_have_the_names_of_the_specification() {
-    for kind in ["direct", "fanout", "topic", "headers"] {
+    for kind in ["direct", "fanout", "topic", "headers", "x-random", "x-delayed-message"] {
         assert_eq!(ExchangeKind::named(kind).map(ExchangeKind::name), Some(kind));
     }
     assert_eq!(ExchangeKind::named("Direct"), None);
-    assert_eq!(ExchangeKind::named("x-random"), None);
+    assert_eq!(ExchangeKind::named("x-jms-topic"), None);
 }
 
 #[test]

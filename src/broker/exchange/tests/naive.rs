@@ -33,6 +33,7 @@ impl Naive {
             ExchangeKind::Fanout => true,
             ExchangeKind::Topic => naive_topic(&naive_words(&binding.key), &naive_words(key)),
             ExchangeKind::Headers => naive_headers(&binding.arguments, headers),
+            other => unreachable!("{other:?} is tested elsewhere"),
         };
         let mut found: Vec<_> =
             self.0.iter().filter(matches).map(|binding| binding.destination).collect();

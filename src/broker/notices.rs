@@ -1,0 +1,74 @@
+//! What the broker publishes itself: messages about messages, and about what happens.
+//!
+//! They are gathered while commands are handled and messages are delivered, and published when the
+//! turn ends, so that nothing is routed while something else is.
+
+use crate::ids::ExchangeId;
+use crate::message::Message;
+use crate::wire::{Properties, ShortString, Table};
+
+use super::Broker;
+
+/// Rounds of delivering and publishing in one turn; what a further one would bring waits for the
+/// next turn.
+const ROUNDS_MAX: usize = 8;
+
+/// A message that the broker makes.
+pub(super) fn notice(exchange: &str, key: &str, properties: &Properties, body: &[u8]) -> Message {
+    let mut encoded = Vec::new();
+    properties.encode(&mut encoded);
+    let key = ShortString::clipped(key);
+    Message::from_parts(
+        exchange,
+        key.as_bytes(),
+        &encoded,
+        body,
+        properties.delivery_mode == Some(2),
+    )
+}
+
+/// Properties with these headers only.
+pub(super) fn headers_only(headers: Table) -> Properties {
+    Properties { headers: Some(headers), ..Properties::default() }
+}
+
+impl Broker {
+    /// Keeps a notice until the turn ends.
+    pub(super) fn tell(&mut self, exchange: ExchangeId, message: Message) {
+        self.turn.notices.push((exchange, message));
+    }
+
+    /// Delivers from the queues that were touched, and publishes the notices that come of it.
+    pub(super) fn deliver_touched(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            for (exchange, message) in std::mem::take(&mut self.turn.notices) {
+                self.publish_from(exchange, &message);
+            }
+            let mut touched = std::mem::take(&mut self.turn.touched);
+            for id in touched.drain(..) {
+                self.deliver_from(id);
+            }
+            if self.turn.touched.is_empty() {
+                self.turn.touched = touched;
+            }
+            if self.turn.touched.is_empty() && self.turn.notices.is_empty() {
+                break;
+            }
+        }
+    }
+
+    fn deliver_from(&mut self, id: crate::ids::QueueId) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.touched = false;
+        }
+        if self.is_delay_queue(id) {
+            self.index_delayed(id);
+        }
+        self.deliver(id);
+        self.drop_head(id);
+        if let Err(error) = self.flush_queue(id) {
+            self.store_failed(Some(id), error);
+            self.deliver(id); // what was taken back
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The watchdog's thread: looks at the disk and at memory, and tells the broker when they run low.
+//!
+//! It looks once a second, five times a second while something is low, so that publishers go on
+//! soon after there is room again. While all is well the router does not hear of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::warn;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::broker::Measures;
+
+use super::inbox::Input;
+use super::rim::Rim;
+
+/// How often to look.
+const CALM: Duration = Duration::from_secs(1);
+
+/// How often to look while something is low.
+const ALARMED: Duration = Duration::from_millis(200);
+
+/// Where control groups are told of.
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+/// What to look at, and what is too low.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    /// A directory on the disk.
+    pub(super) directory: PathBuf,
+    /// Free octets below which publishers are blocked.
+    pub(super) disk_limit: u64,
+    /// Octets of memory above which publishers are blocked; 0 is never.
+    pub(super) memory_limit: u64,
+}
+
+/// Looks until the rim is closed.
+pub(super) fn run(watch: &Watch, rim: &Rim) {
+    let mut alarmed = false;
+    loop {
+        let measures = watch.measure();
+        let alarming = measures.alarming();
+        if (alarming || alarmed) && rim.inbox.send(Input::Measured(measures)).is_err() {
+            return;
+        }
+        alarmed = alarming;
+        if sleep(rim, if alarmed { ALARMED } else { CALM }) {
+            return;
+        }
+    }
+}
+
+/// Sleeps. Returns whether the rim is closed.
+fn sleep(rim: &Rim, at_most: Duration) -> bool {
+    let timeout = Timespec::try_from(at_most).ok();
+    let mut polled = [PollFd::new(&rim.closed, PollFlags::IN)];
+    poll(&mut polled, timeout.as_ref()).is_ok_and(|ready| ready > 0)
+}
+
+impl Watch {
+    /// What there is now. What cannot be measured is taken for good.
+    pub(super) fn measure(&self) -> Measures {
+        let disk_free = match rustix::fs::statvfs(&self.directory) {
+            Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+            Err(error) => {
+                warn!("cannot measure the disk of {}: {error}", self.directory.display());
+                u64::MAX
+            }
+        };
+        Measures {
+            disk_free,
+            disk_limit: self.disk_limit,
+            memory_used: if self.memory_limit > 0 { memory_used() } else { 0 },
+            memory_limit: self.memory_limit,
+        }
+    }
+}
+
+/// Memory of this process that no file backs, in octets: mapped messages are the kernel's to take
+/// back.
+fn memory_used() -> u64 {
+    let Ok(text) = fs::read_to_string("/proc/self/statm") else { return 0 };
+    let mut pages = text.split_whitespace().skip(1).map_while(|word| word.parse::<u64>().ok());
+    let (resident, shared) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
+    resident.saturating_sub(shared).saturating_mul(rustix::param::page_size() as u64)
+}
+
+/// The memory that this process may use, in octets: the machine's, or less if its control group
+/// says so.
+pub(super) fn memory_total() -> u64 {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.to_owned();
+        let kibibytes = line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?;
+        Some(kibibytes * 1024)
+    });
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let nested = Path::new(CONTROL_GROUPS).join(own);
+    let limits = nested.ancestors().take_while(|path| path.starts_with(CONTROL_GROUPS));
+    let limits = limits.map(|path| path.join("memory.max"));
+    let older = Path::new(CONTROL_GROUPS).join("memory/memory.limit_in_bytes");
+    let limits = limits.chain([older]).filter_map(|path| fs::read_to_string(path).ok());
+    let limits = limits.filter_map(|text| text.trim().parse::<u64>().ok());
+    limits.chain(machine).min().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_can_be_measured() {
+        let watch = Watch { directory: "/".into(), disk_limit: 0, memory_limit: 1 };
+        let measures = watch.measure();
+        assert!(measures.disk_free < u64::MAX);
+        assert!(measures.memory_used > 100_000, "{measures:?}");
+        assert!(measures.alarming());
+        assert!(memory_total() > measures.memory_used);
+    }
+}
