@@ -24,6 +24,10 @@ pub mod store;
 // The brain: exchanges, queues, channels; commands in, effects out; no clock, no socket.
 pub mod broker;
 
+// Users, policies, queues and the rest as a file that RabbitMQ reads and writes.
+#[cfg(feature = "management")]
+pub mod definitions;
+
 // One client's conversation: handshake, frames, contents, heartbeats; no socket.
 pub mod connection;
 

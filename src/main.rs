@@ -2,6 +2,10 @@
 
 use std::env;
 use std::error::Error;
+#[cfg(feature = "management")]
+use std::io::Write;
+#[cfg(feature = "management")]
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -23,7 +27,21 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Prints the definitions in a data directory that no broker is using, as JSON
+    #[cfg(feature = "management")]
+    Definitions(Definitions),
+}
+
+#[cfg(feature = "management")]
+#[derive(Debug, Args)]
+struct Definitions {
+    /// Say what importing this file would do instead
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    /// Where messages and definitions are kept
+    #[arg(long, value_name = "DIR", env = "LEVERET_DATA_DIR", default_value = "leveret-data")]
+    data_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -39,12 +57,26 @@ fn main() -> ExitCode {
     };
     let words = match line.command {
         Some(Command::Serve(_)) => 2,
+        #[cfg(feature = "management")]
+        Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
         None => 1,
     };
     let flags: Vec<_> = env::args_os().skip(words).collect();
     match Config::read(&flags) {
         Ok((config, unknown)) => serve(&config, &unknown),
         Err(ConfigError::Line(error)) => answer(&error),
+        Err(error) => fail(&error),
+    }
+}
+
+/// `leveret definitions`.
+#[cfg(feature = "management")]
+fn print_definitions(definitions: &Definitions) -> ExitCode {
+    let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
+    env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
+    let printed = server::print_definitions(&config, definitions.compare.as_deref());
+    match printed.map(|text| std::io::stdout().write_all(text.as_bytes())) {
+        Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
         Err(error) => fail(&error),
     }
 }

@@ -10,6 +10,7 @@ use super::consumer::ConsumerKey;
 use super::consumer_timeout::Late;
 use super::effect::{Deliveries, Output};
 use super::fsync::Promise;
+use super::permission::Permitted;
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
 use super::transaction::Transaction;
@@ -83,6 +84,8 @@ pub(super) struct Channel {
     pub connection: usize,
     /// Its number there.
     pub number: ChannelNumber,
+    /// Where it may publish.
+    pub permitted: Permitted,
     /// Whether it is open.
     pub state: ChannelState,
     /// What publishes and acknowledgements do.
@@ -124,6 +127,7 @@ impl Channel {
             connection_id,
             connection,
             number,
+            permitted: Permitted::default(),
             state: ChannelState::Open,
             mode: Mode::Plain,
             reply_consumer: None,

@@ -46,6 +46,8 @@ pub(super) struct Turn {
     pub ended: Vec<QueueLog>,
     /// Some method of the turn has journaled a definition.
     pub defines: bool,
+    /// An operator has changed something, and waits for the disk.
+    pub changed: bool,
     /// What the reply to the method being handled promises.
     pub promise: Promise,
     /// How long what the turn has journaled may stay unsynced; `None` as long as the kernel likes.
@@ -78,6 +80,16 @@ pub(super) struct Durability {
 impl Durability {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.deadline
+    }
+
+    /// Up to where the journal is written.
+    pub(super) fn written(&self) -> SyncPoint {
+        self.written
+    }
+
+    /// Whether what is written up to `point` is as durable as the policy promises.
+    pub(super) fn keeps(&self, policy: FsyncPolicy, point: SyncPoint) -> bool {
+        policy != FsyncPolicy::Always || point <= self.synced
     }
 }
 
@@ -151,7 +163,8 @@ impl Broker {
     fn park(&mut self, point: SyncPoint, effects: &mut Effects) -> bool {
         let early = mutant("confirm_before_sync");
         let synced = if early { point } else { self.durability.synced };
-        let mut waits = false;
+        let promised = self.options.fsync == FsyncPolicy::Always && point > synced;
+        let mut waits = promised && std::mem::take(&mut self.turn.changed);
         for place in std::mem::take(&mut self.turn.confirming) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
             if let Mode::Confirm(confirms) = &mut channel.mode {

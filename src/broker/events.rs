@@ -20,8 +20,8 @@ use super::vhost::ExchangeDeclaration;
 
 /// The exchange that events are published to.
 pub(super) const EVENT: &str = "amq.rabbitmq.event";
-/// The vhost that has it: the first.
-const VHOST: usize = 0;
+/// The vhost that has it.
+pub(super) const EVENT_VHOST: &str = "/";
 
 /// The headers of an event, in order.
 type Facts = Vec<(&'static str, Field)>;
@@ -48,7 +48,10 @@ impl Broker {
 
     /// The exchange of events, if something is bound to it.
     fn listened_to(&self) -> Option<ExchangeId> {
-        let id = *self.vhosts.get(VHOST).filter(|_| !self.recovering)?.exchanges.get(EVENT)?;
+        if self.recovering {
+            return None;
+        }
+        let id = self.exchange_named(self.vhost_named(EVENT_VHOST)?, EVENT)?.id;
         (!self.exchanges.get(&id)?.bindings.is_empty()).then_some(id)
     }
 

@@ -26,12 +26,14 @@ impl Broker {
         effects: &mut Effects,
     ) {
         let name = &open.virtual_host;
-        let Some(vhost) = self.vhosts.iter().position(|vhost| vhost.name == *name) else {
-            let refusal = not_allowed(format!("vhost {name} not found"));
-            info!("{id} {} refused: {}", open.peer, refusal.text);
-            let close = connection_close(&refusal, connection::Open::ID);
-            effects.send(id, Output::Method(ChannelNumber(0), close));
-            return;
+        let vhost = match self.enter(&open.user, name) {
+            Ok(vhost) => vhost,
+            Err(refusal) => {
+                info!("{id} {} refused: {}", open.peer, refusal.text);
+                let close = connection_close(&refusal, connection::Open::ID);
+                effects.send(id, Output::Method(ChannelNumber(0), close));
+                return;
+            }
         };
         info!("{id} {} opened vhost '{name}' as user '{}'", open.peer, open.user);
         let place = self.connections.insert(Connection {
@@ -53,6 +55,33 @@ impl Broker {
         self.turn.actor = Some(place);
         self.connection_event("connection.created", place);
         effects.send(id, Output::Method(ChannelNumber(0), connection::OpenOk::default().into()));
+    }
+
+    /// The place of the vhost that a user may enter, or why not, in RabbitMQ's order.
+    fn enter(&self, user: &ShortString, vhost: &ShortString) -> Result<usize, Exception> {
+        let settings = self.access.vhosts.get(vhost).zip(self.vhost_named(vhost));
+        let (settings, place) =
+            settings.ok_or_else(|| not_allowed(format!("vhost {vhost} not found")))?;
+        let refused = format!("access to vhost '{vhost}' refused for user '{user}'");
+        // Counted only where there is a limit, so that without one nobody waits for it.
+        let over = |limit: Option<u64>, counts: &dyn Fn(&Connection) -> bool| {
+            let open = self.connections.iter().map(|(_, one)| one).filter(|one| !one.closing);
+            limit.filter(|limit| open.filter(|one| counts(one)).count() as u64 >= *limit)
+        };
+        if let Some(limit) = over(settings.max_connections, &|one| one.vhost == place) {
+            return Err(not_allowed(format!("{refused}: connection limit ({limit}) is reached")));
+        }
+        let known = self.access.users.get(user);
+        let limit = known.and_then(|user| user.max_connections);
+        if let Some(limit) = over(limit, &|one| one.user == *user) {
+            return Err(not_allowed(format!(
+                "connection refused for user '{user}': user connection limit ({limit}) is reached"
+            )));
+        }
+        if self.access.permissions_of(user, vhost).is_none() {
+            return Err(not_allowed(refused));
+        }
+        Ok(place)
     }
 
     /// Ends what a connection had: channels, then exclusive queues.

@@ -10,12 +10,14 @@
 //! and randomness come in as values, so the same commands give the same effects. What it keeps on
 //! disk it reaches through [`crate::store`].
 //!
-//! Left out here: permissions, policies, time to live, dead letters, priorities.
+//! Left out here: time to live, dead letters, priorities.
 
+pub mod access;
 mod admission;
 mod alarms;
 pub mod arguments;
 mod call;
+mod changes;
 mod channel;
 mod command;
 mod confirms;
@@ -31,12 +33,16 @@ mod effect;
 mod events;
 mod exception;
 pub mod exchange;
+mod export;
 mod fsync;
 mod hash;
+mod import;
 mod lifecycle;
 mod methods;
 mod names;
 mod notices;
+mod permission;
+mod policies;
 mod publish;
 mod queue;
 mod recollection;
@@ -69,6 +75,7 @@ use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
 use crate::store::{Place, Store, StoreError, SyncRequest};
 use crate::wire::{Method, MethodId, ShortString};
 
+use access::Access;
 use alarms::Alarms;
 use call::Call;
 use channel::{Channel, ChannelState};
@@ -101,6 +108,8 @@ pub struct BrokerOptions {
     pub transactions_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
+    /// Whether a first start makes the vhost `/` and the user `guest`.
+    pub defaults: bool,
     /// What the broker calls itself where RabbitMQ tells the name of a node.
     pub node: String,
     /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
@@ -116,6 +125,7 @@ impl Default for BrokerOptions {
             resident_bytes_max: 64 * 1024 * 1024,
             transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,
+            defaults: true,
             node: "leveret@localhost".to_owned(),
             strict: false,
         }
@@ -126,6 +136,7 @@ impl Default for BrokerOptions {
 pub struct Broker {
     options: BrokerOptions,
     store: Store,
+    access: Access,
     vhosts: Vec<VirtualHost>,
     exchanges: HashMap<ExchangeId, Exchange>,
     queues: HashMap<QueueId, Queue>,

@@ -3,9 +3,10 @@
 use crate::ids::{ExchangeId, QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::Place;
-use crate::wire::{PropertiesView, ReplyCode, ShortBytes};
+use crate::wire::{PropertiesView, ReplyCode, ShortBytes, ShortString};
 
 use super::Broker;
+use super::access::{Access, Operation, Tag};
 use super::call::Call;
 use super::channel::Mode;
 use super::command::Publish;
@@ -15,6 +16,7 @@ use super::exception::{
 };
 use super::exchange::Destination;
 use super::fsync::{FsyncPolicy, Promise};
+use super::permission::Object;
 use super::queue::{Held, Item};
 use super::sender_selected::copies;
 
@@ -57,6 +59,9 @@ pub(super) fn publish(
 ) -> Result<(), Exception> {
     let exchange = check(broker, call, &publish)?;
     let accepted = prepare(broker, call, exchange, publish)?;
+    let keys = accepted.copies.iter().map(|key| &**key);
+    let keys = std::iter::once(accepted.message.routing_key()).chain(keys);
+    broker.permit_topic(call, Operation::Write, exchange, keys)?;
     if let Mode::Transaction(transaction) = &mut broker.channels[call.channel].mode {
         transaction.publish_bytes += accepted.message.size();
         broker.transactions_bytes += accepted.message.size();
@@ -115,7 +120,7 @@ fn property_flags(message: &Message) -> u16 {
 }
 
 /// Whether a publish is allowed, in the order of RabbitMQ's checks.
-fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<ExchangeId, Exception> {
+fn check(broker: &mut Broker, call: &Call<'_>, publish: &Publish) -> Result<ExchangeId, Exception> {
     let message = &publish.message;
     if u64::from(message.body_length()) > broker.options.message_bytes_max {
         return Err(oversized(broker, u64::from(message.body_length())));
@@ -125,9 +130,15 @@ fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<Exchange
     }
     let connection = &broker.connections[call.connection];
     let name = message.exchange();
+    let vhost = connection.vhost;
+    match broker.exchange_named(vhost, name).map(|exchange| exchange.id) {
+        Some(exchange) => broker.permit_publish(call, exchange)?,
+        None => broker.permit(call, Operation::Write, Object::Exchange(name))?,
+    }
+    let connection = &broker.connections[call.connection];
     let exchange = broker
-        .exchange_named(connection.vhost, name)
-        .ok_or_else(|| no_exchange(name, &broker.vhosts[connection.vhost].name))?;
+        .exchange_named(vhost, name)
+        .ok_or_else(|| no_exchange(name, &broker.vhosts[vhost].name))?;
     if exchange.declared.internal {
         return Err(access_refused(format!(
             "cannot publish to internal exchange '{name}' in vhost '{}'",
@@ -135,7 +146,7 @@ fn check(broker: &Broker, call: &Call<'_>, publish: &Publish) -> Result<Exchange
         )));
     }
     if property_flags(message) & (EXPIRATION_FLAG | USER_ID_FLAG) != 0 {
-        check_properties(message, &connection.user)?;
+        check_properties(message, &connection.user, &broker.access)?;
     }
     Ok(exchange.id)
 }
@@ -148,7 +159,11 @@ pub(super) fn oversized(broker: &Broker, size: u64) -> Exception {
     ))
 }
 
-fn check_properties(message: &Message, user: &str) -> Result<(), Exception> {
+fn check_properties(
+    message: &Message,
+    user: &ShortString,
+    access: &Access,
+) -> Result<(), Exception> {
     let Ok(properties) = PropertiesView::parse(message.properties()) else { return Ok(()) };
     if let Some(expiration) = properties.expiration() {
         let text = String::from_utf8_lossy(expiration);
@@ -163,12 +178,19 @@ fn check_properties(message: &Message, user: &str) -> Result<(), Exception> {
         }
     }
     match properties.user_id() {
-        Some(claimed) if claimed != user.as_bytes() => Err(precondition_failed(format!(
-            "user_id property set to '{}' but authenticated user was '{user}'",
-            String::from_utf8_lossy(claimed)
-        ))),
+        Some(claimed) if claimed != user.as_bytes() && !impersonates(access, user) => {
+            Err(precondition_failed(format!(
+                "user_id property set to '{}' but authenticated user was '{user}'",
+                String::from_utf8_lossy(claimed)
+            )))
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a user may publish under other names.
+fn impersonates(access: &Access, user: &ShortString) -> bool {
+    access.users.get(user).is_some_and(|user| user.has(Tag::Impersonator))
 }
 
 impl Broker {

@@ -19,11 +19,13 @@ use log::{info, warn};
 use crate::ids::{Ordinal, QueueId};
 use crate::mutants::mutant;
 use crate::store::{Entry, Recovery, Store, StoreError};
-use crate::wire::{Method, ShortString, exchange, queue};
+use crate::wire::{Method, ShortString, Table, exchange, queue};
 
+use super::access::{Access, Change};
 use super::alarms::Alarms;
 use super::arguments::{ExchangeArguments, QueueArguments};
 use super::durability::{Durability, Turn};
+use super::effect::Effects;
 use super::exchange::{Binding, Destination, ExchangeKind, Options};
 use super::names::Names;
 use super::queue::{Budget, Declaration, Queue};
@@ -58,7 +60,6 @@ impl Broker {
     ) -> Result<Self, BrokerError> {
         let mut broker = Self::empty(store, options);
         broker.recovering = true;
-        broker.add_vhost(ShortString::clipped("/"));
         let mut replays = HashMap::<QueueId, Replay>::new();
         for entry in recovery.entries() {
             broker.replay(entry?, &mut replays)?;
@@ -78,6 +79,7 @@ impl Broker {
         }
         broker.recovering = false;
         broker.complete_delays();
+        broker.begin_access(&recovery)?;
         // A number is never used twice, also not that of a queue whose deletion is known no more.
         broker.next_queue = broker.next_queue.max(recovery.queue_max());
         // Whatever was replayed would be replayed again: a checkpoint makes an end of it.
@@ -91,6 +93,7 @@ impl Broker {
     fn empty(store: Store, options: BrokerOptions) -> Self {
         Self {
             store,
+            access: Access::default(),
             vhosts: Vec::new(),
             exchanges: HashMap::new(),
             queues: HashMap::new(),
@@ -124,6 +127,21 @@ impl Broker {
         }
     }
 
+    /// Makes the vhost and the user of a first start, if this is one: a directory that has begun,
+    /// or that is damaged, never gets them.
+    fn begin_access(&mut self, recovery: &Recovery) -> Result<(), BrokerError> {
+        if !self.access.begun && recovery.damaged() > 0 {
+            return Err(BrokerError::Definition("the users are not readable".to_owned()));
+        }
+        if !self.access.begun && self.options.defaults {
+            self.make_defaults().map_err(|refused| BrokerError::Definition(refused.to_string()))?;
+        }
+        for vhost in 0..self.vhosts.len() {
+            self.apply_policies(vhost);
+        }
+        Ok(())
+    }
+
     fn replay(
         &mut self,
         entry: Entry,
@@ -132,6 +150,11 @@ impl Broker {
         match entry {
             Entry::Define { virtual_host, queue, method } => {
                 self.replay_definition(&virtual_host, queue, &method, replays)?;
+            }
+            Entry::Change { table } => {
+                let change = read_change(&table)?;
+                self.apply_change(change, &mut Effects::default())
+                    .map_err(|refused| BrokerError::Definition(refused.to_string()))?;
             }
             Entry::Queue { id, next_ordinal, log, outstanding } => {
                 let replay = replays.entry(id).or_default();
@@ -195,7 +218,7 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let method =
             Method::decode(bytes).map_err(|error| BrokerError::Definition(error.to_string()))?;
-        let vhost = match self.vhosts.iter().position(|known| *known.name == *vhost) {
+        let vhost = match self.vhost_named(vhost) {
             Some(place) => place,
             None => self.add_vhost(ShortString::clipped(vhost)),
         };
@@ -278,7 +301,7 @@ impl Broker {
         source: &str,
         destination: Option<Destination>,
         key: ShortString,
-        arguments: crate::wire::Table,
+        arguments: Table,
     ) -> Result<(), BrokerError> {
         let source = self.exchange_named(vhost, source).map(|exchange| exchange.id);
         let (Some(source), Some(destination)) = (source, destination) else {
@@ -291,7 +314,18 @@ impl Broker {
     }
 }
 
-fn replayed_queue(vhost: usize, declare: queue::Declare) -> Result<Declaration, BrokerError> {
+fn read_change(octets: &[u8]) -> Result<Change, BrokerError> {
+    // The table's length is known from the record's.
+    let table = Table::decode(octets.get(4..).unwrap_or_default())
+        .map_err(|error| BrokerError::Definition(error.to_string()))?;
+    Change::from_table(&table).map_err(|error| BrokerError::Definition(error.to_string()))
+}
+
+/// The queue that a definition declares.
+pub(super) fn replayed_queue(
+    vhost: usize,
+    declare: queue::Declare,
+) -> Result<Declaration, BrokerError> {
     let arguments = QueueArguments::parse(&declare.arguments)
         .map_err(|error| BrokerError::Definition(error.text(&declare.queue)))?;
     Ok(Declaration {
@@ -304,7 +338,8 @@ fn replayed_queue(vhost: usize, declare: queue::Declare) -> Result<Declaration, 
     })
 }
 
-fn replayed_exchange(
+/// The exchange that a definition declares.
+pub(super) fn replayed_exchange(
     vhost: usize,
     declare: exchange::Declare,
 ) -> Result<ExchangeDeclaration, BrokerError> {

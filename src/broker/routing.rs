@@ -102,7 +102,7 @@ impl Broker {
     fn spread(&mut self, vhost: usize, id: ExchangeId, scratch: &mut Scratch) {
         let Some(exchange) = self.exchanges.get(&id) else { return };
         if scratch.found.is_empty()
-            && let Some(alternate) = &exchange.declared.alternate
+            && let Some(alternate) = exchange.alternate()
         {
             // An alternate exchange that does not exist (any more) is passed over, as by RabbitMQ.
             scratch.exchanges.extend(self.vhosts[vhost].exchanges.get(alternate));

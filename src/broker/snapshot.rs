@@ -12,6 +12,7 @@ use crate::store::{CheckpointJob, Outstanding, Place, Snapshot, StoreError};
 use crate::wire::Method;
 
 use super::Broker;
+use super::access::Change;
 use super::channel::Mode;
 use super::queue::{Held, Item, Queue};
 use super::recollection::Recollection;
@@ -99,6 +100,11 @@ impl Broker {
     }
 
     fn snapshot_definitions(&self, snapshot: &mut Snapshot) {
+        for table in self.access.changes().iter().filter_map(Change::to_table) {
+            let mut octets = Vec::new();
+            table.encode(&mut octets);
+            snapshot.change(&octets);
+        }
         let mut define = |vhost: &str, queue: QueueId, method: &Method| {
             let mut bytes = Vec::new();
             method.encode(&mut bytes);

@@ -10,8 +10,9 @@ use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::Broker;
+use super::access::ObjectKind;
 use super::arguments::QueueType;
-use super::events::EVENT;
+use super::events::{EVENT, EVENT_VHOST};
 use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
@@ -19,11 +20,16 @@ use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
 impl Broker {
     /// Adds a vhost with the exchanges that each has.
     pub(super) fn add_vhost(&mut self, name: ShortString) -> usize {
-        let place = self.vhosts.len();
-        self.vhosts.push(VirtualHost::new(name));
-        // Events are told in the first vhost, for all.
-        let told = PREDECLARED.iter().filter(|(name, _)| place == 0 || *name != EVENT);
-        for (name, kind) in told.copied() {
+        // Events are told in one vhost, for all.
+        let told = *name == *EVENT_VHOST;
+        let vhost = VirtualHost::new(name);
+        let free = self.vhosts.iter().position(|vhost| vhost.name.is_empty());
+        let place = free.unwrap_or(self.vhosts.len());
+        match self.vhosts.get_mut(place) {
+            Some(deleted) => *deleted = vhost,
+            None => self.vhosts.push(vhost),
+        }
+        for (name, kind) in PREDECLARED.into_iter().filter(|(name, _)| told || *name != EVENT) {
             self.add_exchange(ExchangeDeclaration {
                 name: ShortString::clipped(name),
                 vhost: place,
@@ -37,6 +43,11 @@ impl Broker {
             });
         }
         place
+    }
+
+    /// The place of the vhost of this name.
+    pub(super) fn vhost_named(&self, name: &str) -> Option<usize> {
+        self.vhosts.iter().position(|vhost| *vhost.name == *name && !name.is_empty())
     }
 
     /// The exchange of this name in a vhost.
@@ -59,9 +70,10 @@ impl Broker {
             self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
         }
         self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
+        let policy = self.policy_for_new(declared.vhost, &declared.name, ObjectKind::Exchange);
         self.exchange_event("exchange.created", &declared);
         let delayed = matches!(declared.options, Options::Delayed(..));
-        self.exchanges.insert(id, Exchange::new(id, declared));
+        self.exchanges.insert(id, Exchange { policy, ..Exchange::new(id, declared) });
         if delayed && !self.recovering {
             self.add_delay_queue(id);
         }
@@ -84,7 +96,10 @@ impl Broker {
         if !declared.name.is_empty() {
             self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
         }
+        let kind = ObjectKind::Queue(declared.arguments.queue_type);
+        let policy = self.policy_for_new(declared.vhost, &declared.name, kind);
         self.queues.insert(id, Queue::new(id, declared, log));
+        self.set_queue_policy(id, policy);
     }
 
     /// Adds a binding. Returns whether it is new.

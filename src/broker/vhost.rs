@@ -1,10 +1,13 @@
 //! A vhost: a name space of exchanges and queues. Nothing crosses its border.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
+use super::access::EffectivePolicy;
 use super::events::EVENT;
 use super::exchange::{Bindings, ExchangeKind, Options};
 use super::recollection::Recollection;
@@ -23,7 +26,12 @@ pub(super) const PREDECLARED: [(&str, ExchangeKind); 8] = [
     ("amq.topic", ExchangeKind::Topic),
 ];
 
-/// A vhost.
+/// The type of the exchange that each vhost has by this name.
+pub(super) fn predeclared(name: &str) -> Option<ExchangeKind> {
+    PREDECLARED.iter().find(|(own, _)| *own == name).map(|(_, kind)| *kind)
+}
+
+/// A vhost; one that has been deleted has no name, and its place is free.
 #[derive(Debug)]
 pub(super) struct VirtualHost {
     /// Its name.
@@ -82,6 +90,8 @@ pub(super) struct Exchange {
     pub declared: ExchangeDeclaration,
     /// The bindings from it.
     pub bindings: Bindings,
+    /// The policies in force for it.
+    pub policy: Option<Arc<EffectivePolicy>>,
     /// The hidden queue of a delayed exchange.
     pub delays: Option<QueueId>,
     /// What it remembers of messages.
@@ -95,7 +105,13 @@ impl Exchange {
     pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
         let bindings = Bindings::new(declared.options.routing(declared.kind).0);
         let recollection = Recollection::new(&declared.options);
-        Self { id, declared, bindings, delays: None, recollection, visited: 0 }
+        Self { id, declared, bindings, delays: None, recollection, policy: None, visited: 0 }
+    }
+
+    /// Where messages go that match nothing here: its own argument's exchange, else its policy's.
+    pub(super) fn alternate(&self) -> Option<&ShortString> {
+        let policy = || self.policy.as_ref()?.settings.alternate_exchange.as_ref();
+        self.declared.alternate.as_ref().or_else(policy)
     }
 }
 

@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use crate::broker::FsyncPolicy;
+use crate::broker::access::Hashing;
 
 /// The flags of `leveret serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -74,6 +75,18 @@ pub struct Config {
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub fsync: FsyncPolicy,
 
+    /// Definitions to import at every start; a first start makes no vhost and no user then
+    #[arg(long, value_name = "FILE")]
+    pub definitions: Option<PathBuf>,
+
+    /// Users who may connect from this machine only; may be given more than once, empty for nobody
+    #[arg(long, value_name = "NAME", default_value = "guest")]
+    pub loopback_users: Vec<String>,
+
+    /// How new passwords are hashed: strong, or as RabbitMQ can read it
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = PasswordHashing::Strong)]
+    pub password_hashing: PasswordHashing,
+
     /// Publishers are blocked while the disk has less room than this, in bytes or as 50MB, 2GiB
     #[arg(long, value_name = "BYTES", default_value = "50MB", value_parser = octets)]
     pub disk_free_limit: u64,
@@ -124,6 +137,24 @@ impl Config {
     )]
     pub fn memory_limit(&self, total: u64) -> u64 {
         (total as f64 * self.memory_high_watermark) as u64
+    }
+}
+
+/// How new passwords are hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PasswordHashing {
+    /// PBKDF2-HMAC-SHA512: slow to guess; RabbitMQ cannot read it
+    Strong,
+    /// RabbitMQ's salted SHA-512: for definitions that go to RabbitMQ
+    Rabbitmq,
+}
+
+impl From<PasswordHashing> for Hashing {
+    fn from(hashing: PasswordHashing) -> Self {
+        match hashing {
+            PasswordHashing::Strong => Self::Pbkdf2,
+            PasswordHashing::Rabbitmq => Self::Sha512,
+        }
     }
 }
 

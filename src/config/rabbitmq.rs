@@ -16,6 +16,8 @@ pub(super) enum Form {
     Address,
     /// `true` turns the flag on.
     Switch,
+    /// The value is whether the key's last part is one of the flag's values.
+    Member,
 }
 
 /// RabbitMQ's keys and the flags they stand for. A `$` is a name that may be anything.
@@ -26,6 +28,10 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("ssl_options.keyfile", "tls-key", Form::Same),
     ("ssl_options.cacertfile", "tls-client-roots", Form::Same),
     ("ssl_options.fail_if_no_peer_cert", "tls-client-required", Form::Switch),
+    ("load_definitions", "definitions", Form::Same),
+    ("definitions.local.path", "definitions", Form::Same),
+    ("loopback_users.$", "loopback-users", Form::Member),
+    ("loopback_users", "loopback-users", Form::Member),
     ("disk_free_limit.absolute", "disk-free-limit", Form::Same),
     ("vm_memory_high_watermark.relative", "memory-high-watermark", Form::Same),
     ("log.console.level", "log", Form::Same),
@@ -53,6 +59,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Setting>, FileError> 
         let setting = setting(key, value);
         match settings.iter_mut().find(|other| other.flag == setting.flag) {
             Some(other) if setting.flag.ends_with("listen") => other.values.extend(setting.values),
+            Some(other) if setting.flag == "loopback-users" => other.values.extend(setting.values),
             Some(other) => *other = setting,
             None => settings.push(setting),
         }
@@ -78,6 +85,9 @@ fn setting(key: &str, value: &str) -> Setting {
         Form::Address => vec![format!("0.0.0.0:{value}")],
         Form::Switch if value == "true" => vec![value.to_owned()],
         Form::Switch => Vec::new(),
+        // `loopback_users = none` and `loopback_users.guest = false` both leave nobody.
+        Form::Member if value == "true" => vec![key.rsplit('.').next().unwrap_or(key).to_owned()],
+        Form::Member => vec![String::new()],
     };
     Setting { key: key.to_owned(), flag: (*flag).to_owned(), values }
 }
@@ -108,6 +118,18 @@ mod tests {
         let flags = parsed(&format!("{text}ssl_options.verify = verify_peer\n"));
         let flags: Vec<_> = flags.into_iter().map(|(flag, _)| flag).collect();
         assert_eq!(flags, ["tls-client-roots", "tls-client-required"]);
+    }
+
+    #[test]
+    fn users_of_this_machine_are_named_one_by_one_or_not_at_all() {
+        for (text, expected) in [
+            ("loopback_users.guest = false", vec![""]),
+            ("loopback_users = none", vec![""]),
+            ("loopback_users.guest = true\nloopback_users.ann = true", vec!["guest", "ann"]),
+        ] {
+            let expected = expected.into_iter().map(str::to_owned).collect();
+            assert_eq!(parsed(text), [("loopback-users".to_owned(), expected)], "{text}");
+        }
     }
 
     #[test]

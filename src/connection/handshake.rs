@@ -18,7 +18,7 @@
 
 use crate::wire::{Field, ShortString, Table, connection};
 
-use super::sasl::MECHANISMS;
+use super::sasl::mechanisms;
 
 /// The product we say we are: clients of RabbitMQ look for this very word.
 pub const PRODUCT: &str = "RabbitMQ";
@@ -68,12 +68,12 @@ pub(super) fn judge(bytes: &[u8]) -> Greeting {
 }
 
 /// connection.start: what we are and how to log in.
-pub(super) fn start() -> connection::Start {
+pub(super) fn start(certificate_name: Option<&str>) -> connection::Start {
     connection::Start {
         version_major: 0,
         version_minor: 9,
         server_properties: server_properties(),
-        mechanisms: MECHANISMS.into(),
+        mechanisms: mechanisms(certificate_name).into(),
         locales: b"en_US".to_vec(),
     }
 }

@@ -25,6 +25,7 @@ mod content;
 mod handshake;
 mod heartbeat;
 mod input;
+mod logins;
 mod opening;
 mod output;
 mod running;
@@ -42,8 +43,8 @@ use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
 pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
+pub use logins::{Logins, Stranger};
 pub use output::Outgoing;
-pub use sasl::Credentials;
 
 use assembler::Assembler;
 use handshake::INITIAL_FRAME_MAX;
@@ -54,7 +55,7 @@ use opening::Login;
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
     /// Who may log in.
-    pub credentials: Credentials,
+    pub logins: Arc<Logins>,
     /// What connection.tune offers.
     pub tuning: Tuning,
     /// From the first octet to connection.open, in all.
@@ -69,10 +70,11 @@ pub struct ConnectionOptions {
     pub outbox_bytes_max: u64,
 }
 
-impl Default for ConnectionOptions {
-    fn default() -> Self {
+impl ConnectionOptions {
+    /// The usual ones, for these users.
+    pub fn new(logins: Arc<Logins>) -> Self {
         Self {
-            credentials: Credentials::default(),
+            logins,
             tuning: Tuning::default(),
             handshake_max: Duration::from_secs(10),
             penalty: Duration::from_secs(3),
@@ -98,6 +100,10 @@ pub struct Connection {
     id: ConnectionId,
     peer: SocketAddr,
     options: Arc<ConnectionOptions>,
+    /// The user that the client's certificate names.
+    certificate_name: Option<String>,
+    /// Counted among those who have not logged in.
+    stranger: Option<Stranger>,
     opened_by: Timestamp,
     stage: Stage,
     /// The broker stops: nobody is waited for without need.
@@ -163,6 +169,8 @@ impl Connection {
         Self {
             id,
             peer,
+            certificate_name: None,
+            stranger: None,
             opened_by: now.after(options.handshake_max),
             stage: Stage::Header,
             stopping: false,
@@ -179,6 +187,17 @@ impl Connection {
             drained: 0,
             options,
         }
+    }
+
+    /// The client has shown a certificate that is in order and names this user: it may log in by
+    /// EXTERNAL. To be called before anything is received.
+    pub fn set_certificate_name(&mut self, name: String) {
+        self.certificate_name = Some(name);
+    }
+
+    /// Keeps the client's place among those who have not logged in, until it has.
+    pub fn set_stranger(&mut self, stranger: Stranger) {
+        self.stranger = Some(stranger);
     }
 
     /// Handles what has been read and adds the commands that it means. What is not a whole frame

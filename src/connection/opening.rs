@@ -12,7 +12,7 @@ use crate::wire::{
 use super::closing::close;
 use super::content::refusal;
 use super::handshake::{self, Greeting, judge};
-use super::sasl::{LoginError, log_in};
+use super::sasl::{LoginError, Origin, log_in};
 use super::{Connection, Stage};
 
 /// Who has logged in.
@@ -29,7 +29,7 @@ impl Connection {
             Greeting::Incomplete => false,
             Greeting::Accepted => {
                 read.drain(..PROTOCOL_HEADER.len());
-                self.answer(handshake::start());
+                self.answer(handshake::start(self.certificate_name.as_deref()));
                 self.stage = Stage::Start;
                 true
             }
@@ -80,8 +80,11 @@ impl Connection {
     /// connection.start-ok: the login.
     fn start_ok(&mut self, now: Timestamp, method: connection::StartOk) {
         let connection::StartOk { client_properties, mechanism, response, .. } = method;
-        match log_in(&self.options.credentials, &mechanism, &response, self.peer.ip()) {
+        let origin =
+            Origin { peer: self.peer.ip(), certificate_name: self.certificate_name.as_deref() };
+        match log_in(&self.options.logins, &mechanism, &response, origin) {
             Ok(user) => {
+                self.stranger = None;
                 debug!("{} {} logged in as '{user}' by {mechanism}", self.id, self.peer);
                 self.answer(self.options.tuning.offer());
                 self.stage = Stage::Tune(Login { user, client_properties });
@@ -90,7 +93,8 @@ impl Connection {
                 warn!("{} {} login refused: {error}", self.id, self.peer);
                 let until = now.after(self.options.penalty);
                 self.stage = Stage::Penalty { until };
-                if may_be_told(&error, &client_properties) {
+                let often = self.options.logins.failed(self.peer.ip(), now);
+                if !often && may_be_told(&error, &client_properties) {
                     let text = format!(
                         "Login was refused using authentication mechanism {mechanism}. For \
                          details see the broker logfile."

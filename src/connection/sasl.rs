@@ -2,37 +2,20 @@
 //!
 //! ```text
 //!   PLAIN      authorization identity | NUL | user | NUL | password
+//!   EXTERNAL   nothing: the client's certificate says who it is
 //!   AMQPLAIN   a field table without its length: LOGIN = user, PASSWORD = password
 //! ```
 
-use std::fmt;
 use std::net::IpAddr;
 
 use crate::wire::{Field, ShortString, Table};
 
-/// The mechanisms that connection.start offers, separated by spaces.
-pub(super) const MECHANISMS: &str = "PLAIN AMQPLAIN";
+use super::logins::Logins;
 
-/// The one user there is. It may log in from the machine's own loopback addresses only, because
-/// everybody knows its password.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The user's name.
-    pub user: String,
-    /// The user's password.
-    pub password: String,
-}
-
-impl Default for Credentials {
-    fn default() -> Self {
-        Self { user: "guest".to_owned(), password: "guest".to_owned() }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
+/// The mechanisms that connection.start offers, separated by spaces. EXTERNAL is for clients whose
+/// certificate says who they are. ANONYMOUS, which RabbitMQ offers, is not: nobody is everybody.
+pub(super) fn mechanisms(certificate_name: Option<&str>) -> &'static str {
+    if certificate_name.is_some() { "PLAIN AMQPLAIN EXTERNAL" } else { "PLAIN AMQPLAIN" }
 }
 
 /// Why a login was refused. The client is told the same for each; the log says which it was.
@@ -52,35 +35,55 @@ pub(super) enum LoginError {
     NotLoopback(String),
 }
 
-/// Checks the response of connection.start-ok and returns the user's name. `peer` is the address
-/// that the connection comes from.
+/// What a connection says of its client besides the response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    /// The address that the connection comes from.
+    pub(super) peer: IpAddr,
+    /// The user that its certificate names.
+    pub(super) certificate_name: Option<&'a str>,
+}
+
+/// Checks the response of connection.start-ok and returns the user's name.
 pub(super) fn log_in(
-    credentials: &Credentials,
+    logins: &Logins,
     mechanism: &str,
     response: &[u8],
-    peer: IpAddr,
+    origin: Origin<'_>,
 ) -> Result<ShortString, LoginError> {
     let (user, password) = match mechanism {
         "PLAIN" => parse_plain(response).ok_or(LoginError::Malformed("PLAIN"))?,
         "AMQPLAIN" => parse_amqplain(response).ok_or(LoginError::Malformed("AMQPLAIN"))?,
+        "EXTERNAL" if origin.certificate_name.is_some() => return external(logins, origin),
         _ => return Err(LoginError::UnknownMechanism(mechanism.escape_debug().to_string())),
     };
     let shown = || String::from_utf8_lossy(&user).escape_debug().to_string();
-    // Both are compared whatever the first says: an unknown user takes as long as a wrong password.
-    let known = same(&user, credentials.user.as_bytes());
-    let right = same(&password, credentials.password.as_bytes());
-    if !(known & right) {
+    // No user's name is longer, or anything but UTF-8; it takes its time all the same.
+    let name = ShortString::new(std::str::from_utf8(&user).unwrap_or_default()).unwrap_or_default();
+    if logins.verify(&name, &password).is_none() {
         return Err(LoginError::InvalidCredentials(shown()));
     }
-    if !is_loopback(peer) {
-        return Err(LoginError::NotLoopback(shown()));
-    }
-    Ok(ShortString::clipped(&credentials.user))
+    admitted(logins, name, origin)
 }
 
-/// Whether an address is the machine itself: 127/8, ::1, or 127/8 written as an IPv6 address.
-pub(super) fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
+/// EXTERNAL: the certificate has been checked already.
+fn external(logins: &Logins, origin: Origin<'_>) -> Result<ShortString, LoginError> {
+    let name = ShortString::new(origin.certificate_name.unwrap_or_default()).unwrap_or_default();
+    if logins.user(&name).is_none() {
+        return Err(LoginError::InvalidCredentials(name.escape_debug().to_string()));
+    }
+    admitted(logins, name, origin)
+}
+
+fn admitted(
+    logins: &Logins,
+    name: ShortString,
+    origin: Origin<'_>,
+) -> Result<ShortString, LoginError> {
+    if !logins.admits(&name, origin.peer) {
+        return Err(LoginError::NotLoopback(name.escape_debug().to_string()));
+    }
+    Ok(name)
 }
 
 type UserAndPassword = (Vec<u8>, Vec<u8>);
@@ -100,22 +103,23 @@ fn parse_amqplain(response: &[u8]) -> Option<UserAndPassword> {
     Some((text("LOGIN")?, text("PASSWORD")?))
 }
 
-/// Compares without stopping at the first difference, so that time tells nothing of the password.
-fn same(given: &[u8], wanted: &[u8]) -> bool {
-    let mut difference = u8::from(given.len() != wanted.len());
-    for (place, octet) in given.iter().enumerate() {
-        difference |= octet ^ wanted.get(place).copied().unwrap_or_default();
-    }
-    std::hint::black_box(difference) == 0
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tests::guest_only;
     use super::*;
 
     fn check(mechanism: &str, response: &[u8], peer: &str) -> Result<String, LoginError> {
-        log_in(&Credentials::default(), mechanism, response, peer.parse().unwrap())
-            .map(|user| user.to_string())
+        from_certificate(mechanism, response, peer, None)
+    }
+
+    fn from_certificate(
+        mechanism: &str,
+        response: &[u8],
+        peer: &str,
+        certificate_name: Option<&str>,
+    ) -> Result<String, LoginError> {
+        let origin = Origin { peer: peer.parse().unwrap(), certificate_name };
+        log_in(&guest_only(), mechanism, response, origin).map(|user| user.to_string())
     }
 
     fn amqplain(login: &str, password: &str) -> Vec<u8> {
@@ -174,5 +178,15 @@ mod tests {
             check("ANONYMOUS", b"", "127.0.0.1"),
             Err(LoginError::UnknownMechanism(_))
         ));
+    }
+
+    #[test]
+    fn a_certificate_says_who_it_is() {
+        let check = |name| from_certificate("EXTERNAL", b"", "127.0.0.1", name);
+        assert_eq!(check(Some("guest")).unwrap(), "guest");
+        assert_eq!(check(Some("eve")), Err(LoginError::InvalidCredentials("eve".to_owned())));
+        assert!(matches!(check(None), Err(LoginError::UnknownMechanism(_))));
+        let elsewhere = from_certificate("EXTERNAL", b"", "192.0.2.1", Some("guest"));
+        assert_eq!(elsewhere, Err(LoginError::NotLoopback("guest".to_owned())));
     }
 }

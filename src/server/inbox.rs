@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, SendError, Sender, select};
 
+use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Command, Measures};
 use crate::ids::{ConnectionId, SyncPoint};
 use crate::store::StoreError;
@@ -46,6 +47,8 @@ pub(super) enum Input {
     Synced(SyncPoint),
     /// The checkpoint that was under way is done.
     CheckpointDone,
+    /// An operator changes something: all of it or nothing. Answered when it is durable.
+    Change(Vec<Change>, Sender<Result<(), ChangeRefused>>),
     /// There was no room for it.
     CheckpointFailed(StoreError),
     /// The watchdog has found something low, or no longer.
@@ -61,6 +64,7 @@ impl Input {
     pub(super) fn commands(&self) -> usize {
         match self {
             Self::Batch(_, commands) => commands.len(),
+            Self::Change(changes, _) => changes.len(),
             Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
             Self::CheckpointFailed(_) | Self::Measured(_) | Self::Stop | Self::Finish => 1,
         }

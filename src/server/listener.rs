@@ -86,6 +86,10 @@ fn admit(
         return turn_away(stream);
     }
     let seat = Seat(Arc::clone(rim));
+    let Some(stranger) = rim.options.logins.enter(rim.seats.strangers_max()) else {
+        complaints.add(|| warn!("{peer} turned away: too many have not logged in"));
+        return turn_away(stream);
+    };
     let outbox = match Outbox::new() {
         Ok(outbox) => Arc::new(outbox),
         Err(error) => {
@@ -99,7 +103,9 @@ fn admit(
     let spawned = thread.spawn(move || {
         let seat = seat;
         match greet(&seat.0, &secure, stream, peer) {
-            Ok((transport, client)) => socket::run(&seat.0, id, transport, client, outbox),
+            Ok((transport, client)) => {
+                socket::run(&seat.0, id, transport, (client, stranger), outbox);
+            }
             Err(error) => info!("{peer} turned away: {error}"),
         }
     });

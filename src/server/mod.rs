@@ -12,6 +12,7 @@
 mod address;
 mod bell;
 mod clock;
+mod definitions;
 mod inbox;
 mod limits;
 mod listener;
@@ -42,11 +43,14 @@ use log::info;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
 use crate::config::Config;
-use crate::connection::ConnectionOptions;
+use crate::connection::{ConnectionOptions, Logins};
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
+#[cfg(feature = "management")]
+pub use definitions::print as print_definitions;
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
 
@@ -86,6 +90,14 @@ pub enum ServerError {
     /// The store cannot be opened: locked by another process, too new, or the disk fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The definitions file cannot be imported.
+    #[error("cannot import {path}: {reason}")]
+    Definitions {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// What is in the store cannot be restored.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -143,14 +155,20 @@ impl Server {
         let bound = bind_all(config)?;
         // Restored before anybody can connect: clients that can connect can work.
         let memory = watchdog::memory_total();
-        let broker = open_broker(config, clock, &limits, memory)?;
+        let mut broker = open_broker(config, clock, &limits, memory)?;
         let doors = open_doors(bound)?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
         let secure = doors.last().map_or(Secure::Plain, |door| door.secure.clone());
         let (sender, receiver) = inbox();
-        let router = start_router(broker, clock, &sender, receiver)?;
-        let options = ConnectionOptions::default();
+        let logins = logins(config, &broker)?;
+        if let Some(path) = &config.definitions {
+            definitions::import(path, &mut broker, &logins)
+                .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
+            logins.replace(broker.users());
+        }
+        let router = start_router(broker, clock, &sender, receiver, Arc::clone(&logins))?;
+        let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
         let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats, proxies));
@@ -174,6 +192,18 @@ impl Server {
     /// Where it listens, with the real port where 0 was asked for.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Changes users, permissions, vhosts, policies and so on: all that is asked for, or nothing.
+    /// Returns when the change is durable.
+    ///
+    /// # Errors
+    /// Why not, or that the broker stops.
+    pub fn change(&self, changes: Vec<Change>) -> Result<(), ChangeRefused> {
+        let stopped = || ChangeRefused::Invalid("the broker is stopping".to_owned());
+        let (sender, answer) = crossbeam_channel::bounded(1);
+        self.rim.inbox.send(Input::Change(changes, sender)).map_err(|_| stopped())?;
+        answer.recv().map_err(|_| stopped())?
     }
 
     /// Stops in order: accepts nobody any more, closes all connections (320), and the store.
@@ -215,11 +245,21 @@ fn open_broker(
     let (store, recovery) = Store::open(Arc::new(disk), store)?;
     let now = clock.now();
     let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
-    let mut options = BrokerOptions { fsync, strict, seed, ..BrokerOptions::default() };
+    let defaults = config.definitions.is_none();
+    let mut options = BrokerOptions { fsync, strict, seed, defaults, ..BrokerOptions::default() };
     // On a small machine messages go to disk before they are the reason for an alarm.
     options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
     options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
     Ok(Broker::open(store, recovery, options)?)
+}
+
+/// The users that the broker has, for the threads of connections.
+fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    let hashing = config.password_hashing.into();
+    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty()).cloned();
+    Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
 }
 
 /// An address that is ours, where nobody can connect yet.
@@ -265,6 +305,7 @@ fn start_router(
     clock: Clock,
     sender: &Inlet,
     receiver: Inbox,
+    logins: Arc<Logins>,
 ) -> io::Result<JoinHandle<()>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
@@ -273,7 +314,7 @@ fn start_router(
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
-    let router = Router::new(broker, clock, sync, checkpoint);
+    let router = Router::new(broker, clock, sync, checkpoint, logins);
     spawn("router", move || {
         if let Err(error) = router.run(receiver) {
             fatal(&error);

@@ -74,6 +74,11 @@ impl Seats {
         free
     }
 
+    /// How many of the seats may be taken by clients that have not logged in.
+    pub(super) fn strangers_max(&self) -> usize {
+        (self.max / 2).max(1)
+    }
+
     /// Gives a seat back.
     pub(super) fn leave(&self) {
         let mut taken = self.taken.lock();

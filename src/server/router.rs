@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, Command, Effects};
-use crate::ids::{ConnectionId, Timestamp};
+use crate::connection::Logins;
+use crate::ids::{ConnectionId, SyncPoint, Timestamp};
 use crate::store::{CheckpointJob, StoreError, SyncRequest};
 
 use super::clock::Clock;
@@ -24,7 +26,19 @@ pub(super) struct Router {
     syncer: Sender<SyncRequest>,
     checkpointer: Sender<CheckpointJob>,
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    /// The users as connections see them, and which generation of the broker's they are.
+    logins: Arc<Logins>,
+    user_generation: u64,
+    /// Operators whose changes are on their way to the disk.
+    operators: Vec<Operator>,
     finishing: bool,
+}
+
+/// Somebody who waits for a change to be durable.
+struct Operator {
+    /// Up to where the journal has to be; `None` until the turn's end has written it.
+    point: Option<SyncPoint>,
+    answer: Sender<Result<(), ChangeRefused>>,
 }
 
 impl Router {
@@ -34,8 +48,19 @@ impl Router {
         clock: Clock,
         syncer: Sender<SyncRequest>,
         checkpointer: Sender<CheckpointJob>,
+        logins: Arc<Logins>,
     ) -> Self {
-        Self { broker, clock, syncer, checkpointer, outboxes: HashMap::new(), finishing: false }
+        Self {
+            user_generation: broker.access().user_generation,
+            broker,
+            clock,
+            syncer,
+            checkpointer,
+            outboxes: HashMap::new(),
+            logins,
+            operators: Vec::new(),
+            finishing: false,
+        }
     }
 
     /// Turns until [`Input::Finish`], then closes the store. An error is the disk's, and final.
@@ -55,6 +80,7 @@ impl Router {
                 // It fails only when the syncer has ended the process.
                 let _ = self.syncer.send(request);
             }
+            self.tell_operators();
             self.dispatch(&mut effects);
             if let Some(job) = self.broker.checkpoint(now)? {
                 let _ = self.checkpointer.send(job);
@@ -92,6 +118,7 @@ impl Router {
             }
             Input::Synced(point) => self.broker.synced(point, effects),
             Input::CheckpointDone => self.broker.checkpoint_done()?,
+            Input::Change(changes, operator) => self.change(changes, operator, effects),
             Input::CheckpointFailed(error) => self.broker.checkpoint_failed(now, &error),
             Input::Measured(measures) => self.broker.measured(&measures),
             Input::Stop => {
@@ -109,6 +136,40 @@ impl Router {
             Input::Finish => self.finishing = true,
         }
         Ok(())
+    }
+
+    fn change(
+        &mut self,
+        changes: Vec<Change>,
+        answer: Sender<Result<(), ChangeRefused>>,
+        effects: &mut Effects,
+    ) {
+        match self.broker.change(changes, effects) {
+            Ok(()) => self.operators.push(Operator { point: None, answer }),
+            // Nobody need be waiting.
+            Err(refused) => drop(answer.send(Err(refused))),
+        }
+        let generation = self.broker.access().user_generation;
+        if generation != self.user_generation {
+            self.user_generation = generation;
+            self.logins.replace(self.broker.users());
+        }
+    }
+
+    /// Answers the operators whose changes are as durable as they can expect.
+    fn tell_operators(&mut self) {
+        if self.broker.holds_outputs() {
+            return; // the turn could not be written yet
+        }
+        let written = self.broker.written();
+        self.operators.retain_mut(|operator| {
+            let point = *operator.point.get_or_insert(written);
+            let kept = self.broker.keeps(point);
+            if kept {
+                let _ = operator.answer.send(Ok(()));
+            }
+            !kept
+        });
     }
 
     /// Hands out what may leave: all of it, but for a turn that could not be written.

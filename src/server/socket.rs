@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use crate::broker::{Command, Output};
-use crate::connection::Connection;
+use crate::connection::{Connection, Stranger};
 use crate::ids::{ConnectionId, Timestamp};
 
 use super::inbox::Input;
@@ -54,14 +54,15 @@ pub(super) fn run(
     rim: &Rim,
     id: ConnectionId,
     transport: Transport,
-    peer: SocketAddr,
+    (peer, stranger): (SocketAddr, Stranger),
     outbox: Arc<Outbox>,
 ) {
     info!("{id} {peer} connected");
     if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
         return;
     }
-    let connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    let mut connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    connection.set_stranger(stranger);
     let mut session = Session {
         rim,
         id,
@@ -195,6 +196,7 @@ impl Session<'_> {
         }
         if let Some(name) = self.transport.client_name() {
             info!("{} has the certificate of {}", self.id, name.escape_debug());
+            self.connection.set_certificate_name(name);
         }
         let capacity = self.read.capacity();
         if self.read.len() == capacity && capacity < READ_OCTETS_MAX {

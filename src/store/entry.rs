@@ -10,6 +10,7 @@
 //!   remember  | 14 | virtual host: text | exchange: text | until | header: the rest |
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
 //!   redeliver | 15 | queue | before |
+//!   change    | 10 | what users, vhosts, policies became: a field table, the rest |
 //! ```
 //!
 //! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
@@ -95,6 +96,11 @@ pub enum Entry {
         first: Ordinal,
         /// The last of them.
         last: Ordinal,
+    },
+    /// Users, permissions, vhosts, parameters, policies or limits were changed.
+    Change {
+        /// What was: a field table as on the wire, with its length.
+        table: Vec<u8>,
     },
     /// An exchange has seen a deduplication header.
     Remember {
@@ -187,6 +193,11 @@ pub(super) fn put_purge(gather: &mut Gather, queue: QueueId, before: Ordinal) {
     gather.put_number(before.0);
 }
 
+pub(super) fn put_change(gather: &mut Gather, table: &[u8]) {
+    gather.put(&[10]);
+    gather.put(table);
+}
+
 /// `until` is 0 for a header that counts without end.
 pub(super) fn put_remember(
     gather: &mut Gather,
@@ -236,6 +247,7 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
         }
         6 => Entry::Purge { queue: QueueId(source.number()?), before: Ordinal(source.number()?) },
         7 => return Some(Decoded::End { queue_max: QueueId(source.number()?) }),
+        10 => Entry::Change { table: bytes[source.rest()].to_vec() },
         14 => decode_remember(bytes, source)?,
         15 => {
             Entry::Redeliver { queue: QueueId(source.number()?), before: Ordinal(source.number()?) }

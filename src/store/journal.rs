@@ -204,6 +204,12 @@ impl Journal {
         self.put(|gather| entry::put_define(gather, virtual_host, queue, method));
     }
 
+    /// Users, permissions, vhosts, parameters, policies or limits were changed, as `table` says.
+    pub fn change(&mut self, table: &[u8]) {
+        self.put_runs();
+        self.put(|gather| entry::put_change(gather, table));
+    }
+
     /// An exchange has seen a deduplication header, which counts until a moment or without end.
     pub fn remember(
         &mut self,

@@ -39,6 +39,11 @@ impl Snapshot {
         self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));
     }
 
+    /// What a user, a vhost, a policy and so on is: before all other definitions.
+    pub fn change(&mut self, table: &[u8]) {
+        self.writer.put(0, |gather| entry::put_change(gather, table));
+    }
+
     /// An exchange has seen a deduplication header, which counts until a moment or without end.
     pub fn remember(
         &mut self,

@@ -12,6 +12,7 @@
 mod configuration;
 mod coverage;
 mod graphs;
+mod permissions;
 mod print;
 mod scripts;
 mod tidy;

@@ -10,6 +10,8 @@
 //!   c1.1 > basic.publish routing_key="q" properties={delivery_mode: 2} body="hello"
 //!   c1.1 > basic.publish routing_key="q" body=*20   a body of 20 octets
 //!   c2 capability consumer_cancel_notify            before c2's first method: what it announces
+//!   c2 user alice                                   before c2's first method: who it is, else guest
+//!   change {change: "delete-user", name: "alice"}   an operator changes something
 //!   c2 gone                                         the client's socket closed
 //!   c2 drained 4096                                 so many octets have left its outbox
 //!   c2 oversized 1 20000000                         a body that was too long to keep
@@ -29,16 +31,17 @@
 //! A connection opens by itself with its first command, and its channels too, except where a
 //! script says `channel.open` itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use leveret::broker::access::Change;
 use leveret::broker::{Broker, BrokerOptions, Command, Effects, Measures, OpenConnection, Publish};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
-use leveret::wire::{Field, Method, Properties, ShortString, Table};
+use leveret::wire::{Field, Method, Properties, ShortString, Table, queue};
 
 use crate::print::print_output;
 
@@ -159,6 +162,7 @@ struct Stage {
     clients: BTreeSet<ConnectionId>,
     channels: BTreeSet<(ConnectionId, ChannelNumber)>,
     capabilities: Vec<(ConnectionId, String)>,
+    users: BTreeMap<ConnectionId, String>,
     hold: bool,
     strict: bool,
     pending: Option<SyncPoint>,
@@ -175,6 +179,7 @@ impl Stage {
             clients: BTreeSet::new(),
             channels: BTreeSet::new(),
             capabilities: Vec::new(),
+            users: BTreeMap::new(),
             hold: false,
             strict: false,
             pending: None,
@@ -210,6 +215,7 @@ impl Stage {
                 Ok(())
             }
             None => self.verb(line),
+            Some(("change", change)) => self.change(change),
             Some(("at", time)) => self.at(time),
             Some(("tracing", on)) => {
                 let broker = self.broker.as_mut().ok_or("no broker")?;
@@ -252,6 +258,22 @@ impl Stage {
         Ok(())
     }
 
+    /// Lets an operator change something; what is refused is an output.
+    fn change(&mut self, text: &str) -> Result<(), String> {
+        // A table by itself has no text form, but as an argument it has.
+        let method = format!("queue.declare arguments={text}").parse::<Method>();
+        let Ok(Method::Queue(queue::Method::Declare(queue::Declare { arguments, .. }))) = method
+        else {
+            return Err("no table".to_owned());
+        };
+        let change = Change::from_table(&arguments).map_err(|error| error.to_string())?;
+        let broker = self.broker.as_mut().ok_or("no broker")?;
+        if let Err(refused) = broker.change(vec![change], &mut self.effects) {
+            writeln!(self.outputs, "refused: {refused}").expect("a text takes it");
+        }
+        Ok(())
+    }
+
     /// What the watchdog has measured, in MB.
     fn alarm(&mut self, figures: &str) -> Result<(), String> {
         let figures: Vec<u64> = figures.split(' ').map_while(|word| word.parse().ok()).collect();
@@ -277,6 +299,9 @@ impl Stage {
         let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
         match words.as_slice() {
             ["capability", name] => self.capabilities.push((id, (*name).to_owned())),
+            ["user", name] => {
+                self.users.insert(id, (*name).to_owned());
+            }
             ["gone"] => {
                 self.apply(id, Command::Gone);
                 self.clients.remove(&id);
@@ -335,7 +360,7 @@ impl Stage {
             [(ShortString::clipped("capabilities"), Field::Table(capabilities))].into_iter();
         let open = OpenConnection {
             peer: "script".to_owned(),
-            user: ShortString::clipped("guest"),
+            user: ShortString::clipped(self.users.get(&id).map_or("guest", String::as_str)),
             virtual_host: ShortString::clipped(vhost),
             client_properties: properties.collect(),
             channel_max: 8,

@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "message",
     "store",
     "broker",
+    "definitions",
     "connection",
     "client",
     "config",

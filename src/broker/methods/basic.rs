@@ -17,7 +17,7 @@ use super::super::lifecycle::tag_or_new;
 use super::super::queue::Queue;
 use super::super::reply_to::{self, PSEUDO_QUEUE};
 use super::super::transaction::Settlement;
-use super::queue::usable;
+use super::queue::readable;
 use super::unexpected;
 
 /// The most consumers of one channel: what a client can make the broker keep is bounded.
@@ -84,7 +84,7 @@ fn consume(
     if broker.channels[call.channel].has_consumer(&method.consumer_tag) {
         return Err(tag_in_use(&method.consumer_tag));
     }
-    let queue = usable(broker, call, &method.queue)?;
+    let queue = readable(broker, call, &method.queue)?;
     let vhost = &broker.vhosts[queue.declared.vhost].name;
     let arguments = ConsumerArguments::parse(&method.arguments).map_err(|error| {
         let subject = format!("queue '{}' in vhost '{vhost}'", queue.name());
@@ -139,7 +139,7 @@ fn cancel(broker: &mut Broker, call: &mut Call<'_>, method: basic::Cancel) {
 }
 
 fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<(), Exception> {
-    let queue = usable(broker, call, &method.queue)?;
+    let queue = readable(broker, call, &method.queue)?;
     let id = queue.id;
     refuse_get(broker, queue)?;
     let Some(queue) = broker.queues.get_mut(&id) else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! Class channel: open, flow, close.
 
 use crate::ids::ChannelNumber;
-use crate::wire::{Method, channel};
+use crate::wire::{Method, ShortString, channel};
 
 use super::super::Broker;
 use super::super::call::Call;
@@ -47,10 +47,28 @@ pub(in super::super) fn open(
         )));
     }
     let id = connection.id;
+    let user = connection.user.clone();
+    refuse_beyond_limit(broker, &user)?;
     let channel = broker.channels.insert(Channel::new(id, place, number));
     broker.connections[place].channels.insert(number, channel);
     broker.channel_event("channel.created", channel);
     effects.send(id, Output::Method(number, channel::OpenOk::default().into()));
+    Ok(())
+}
+
+/// The user's limit on channels of all connections (max-channels).
+fn refuse_beyond_limit(broker: &Broker, user: &ShortString) -> Result<(), Exception> {
+    let Some(limit) = broker.access.users.get(user).and_then(|user| user.max_channels) else {
+        return Ok(());
+    };
+    let own = broker.connections.iter().filter(|(_, connection)| connection.user == *user);
+    let open: usize = own.map(|(_, connection)| connection.channels.len()).sum();
+    if open as u64 >= limit {
+        return Err(not_allowed(format!(
+            "number of channels opened for user '{user}' has reached the maximum allowed user \
+             limit of ({limit})"
+        )));
+    }
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! Class exchange: declare, delete, and RabbitMQ's bind and unbind of one exchange to another.
 
-use crate::wire::exchange;
+use crate::wire::{ShortString, exchange};
 
 use super::super::Broker;
+use super::super::access::Operation;
 use super::super::arguments::{Differences, ExchangeArguments};
 use super::super::call::Call;
 use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
 use super::super::exchange::{Binding, Destination, ExchangeKind, Options, compared};
+use super::super::permission::Object;
 use super::super::vhost::{Exchange, ExchangeDeclaration, strip_line_ends};
 use super::unexpected;
 
@@ -43,12 +45,14 @@ fn declare(
     let name = strip_line_ends(&method.exchange);
     if method.passive {
         refuse_default(&name)?;
+        broker.permit_any(call, Object::Exchange(&name))?;
         broker.exchange_named(vhost, &name).ok_or_else(|| no_exchange(&name, &vhost_name))?;
     } else {
         let kind = ExchangeKind::named(&method.kind).ok_or_else(|| {
             precondition_failed(format!("unknown exchange type '{}'", method.kind))
         })?;
         refuse_default(&name)?;
+        broker.permit(call, Operation::Configure, Object::Exchange(&name))?;
         let subject = format!("exchange '{name}' in vhost '{vhost_name}'");
         let alternate = ExchangeArguments::parse(&method.arguments)
             .map_err(|error| precondition_failed(error.text(&subject)))?
@@ -72,6 +76,10 @@ fn declare(
                 "exchange name '{name}' contains reserved prefix 'amq.*'"
             )));
         } else {
+            if let Some(alternate) = &declared.alternate {
+                broker.permit(call, Operation::Read, Object::Exchange(&name))?;
+                broker.permit(call, Operation::Write, Object::Exchange(alternate))?;
+            }
             broker.add_exchange(declared);
         }
     }
@@ -111,6 +119,7 @@ fn delete(
             "deletion of system exchange '{name}' in vhost '{vhost_name}' not allowed"
         )));
     }
+    broker.permit(call, Operation::Configure, Object::Exchange(&name))?;
     if let Some(exchange) = broker.exchange_named(vhost, &name) {
         if method.if_unused && !exchange.bindings.is_empty() {
             return Err(precondition_failed(format!(
@@ -130,8 +139,7 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: exchange::Bind) -> Res
     let vhost_name = broker.vhosts[vhost].name.clone();
     let destination = strip_line_ends(&method.destination);
     let source = strip_line_ends(&method.source);
-    refuse_default(&destination)?;
-    refuse_default(&source)?;
+    permit_binding(broker, call, &destination, &source, &method.routing_key)?;
     let find = |name: &str| {
         let exchange = broker.exchange_named(vhost, name);
         exchange.map(|exchange| exchange.id).ok_or_else(|| no_exchange(name, &vhost_name))
@@ -152,6 +160,20 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: exchange::Bind) -> Res
     Ok(())
 }
 
+/// Whether the user may bind these exchanges, or unbind them, in RabbitMQ's order.
+fn permit_binding(
+    broker: &Broker,
+    call: &Call<'_>,
+    destination: &ShortString,
+    source: &ShortString,
+    key: &ShortString,
+) -> Result<(), Exception> {
+    broker.permit(call, Operation::Write, Object::Exchange(destination))?;
+    refuse_default(destination)?;
+    refuse_default(source)?;
+    broker.permit_binding(call, source, key.as_bytes())
+}
+
 fn unbind(
     broker: &mut Broker,
     call: &mut Call<'_>,
@@ -160,8 +182,7 @@ fn unbind(
     let vhost = broker.connections[call.connection].vhost;
     let destination = strip_line_ends(&method.destination);
     let source = strip_line_ends(&method.source);
-    refuse_default(&destination)?;
-    refuse_default(&source)?;
+    permit_binding(broker, call, &destination, &source, &method.routing_key)?;
     let find = |name: &str| broker.exchange_named(vhost, name).map(|exchange| exchange.id);
     if let (Some(destination), Some(source)) = (find(&destination), find(&source)) {
         let destination = Destination::Exchange(destination);

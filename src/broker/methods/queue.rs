@@ -4,15 +4,17 @@ use crate::ids::QueueId;
 use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
+use super::super::access::Operation;
 use super::super::arguments::{Differences, QueueArguments};
 use super::super::call::Call;
 use super::super::exception::{
     Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
 };
 use super::super::exchange::{Binding, Destination};
+use super::super::permission::Object;
 use super::super::queue::{Declaration, Queue};
 use super::super::reply_to::is_reply_to;
-use super::super::vhost::strip_line_ends;
+use super::super::vhost::{VirtualHost, strip_line_ends};
 use super::exchange::refuse_default;
 use super::unexpected;
 
@@ -55,6 +57,17 @@ pub(super) fn usable<'a>(
     Ok(queue)
 }
 
+/// As [`usable`], for methods that take messages out.
+pub(super) fn readable<'a>(
+    broker: &'a Broker,
+    call: &Call<'_>,
+    name: &ShortString,
+) -> Result<&'a Queue, Exception> {
+    let name = name_or_last(broker, call, name)?;
+    broker.permit(call, Operation::Read, Object::Queue(&name))?;
+    usable(broker, call, &name)
+}
+
 fn name_or_last(
     broker: &Broker,
     call: &Call<'_>,
@@ -83,7 +96,9 @@ fn declare(
             let vhost = broker.connections[call.connection].vhost;
             return Err(no_queue("", &broker.vhosts[vhost].name));
         }
-        usable(broker, call, &method.queue)?.name().clone()
+        let name = strip_line_ends(&method.queue);
+        broker.permit_any(call, Object::Queue(&name))?;
+        usable(broker, call, &name)?.name().clone()
     } else {
         declare_active(broker, call, method)?
     };
@@ -131,6 +146,7 @@ fn declare_active(
         )));
     }
     let name = if asked.is_empty() { new_name(broker, vhost) } else { asked };
+    broker.permit(call, Operation::Configure, Object::Queue(&name))?;
     let subject = format!("queue '{name}' in vhost '{vhost_name}'");
     let exclusive = method.exclusive.then_some(owner);
     if let Some(current) = broker.queue_named(vhost, &name) {
@@ -140,8 +156,13 @@ fn declare_active(
         assert_equivalent(current, method, &subject)?;
         return Ok(name);
     }
+    refuse_beyond_limit(broker, vhost, &name)?;
     let arguments = QueueArguments::parse(&method.arguments)
         .map_err(|error| precondition_failed(error.text(&subject)))?;
+    if let Some(dead_letters) = &arguments.dead_letter_exchange {
+        broker.permit(call, Operation::Read, Object::Queue(&name))?;
+        broker.permit(call, Operation::Write, Object::Exchange(dead_letters))?;
+    }
     if !method.durable && !method.exclusive {
         broker.transient_queue(&subject)?;
     }
@@ -162,6 +183,18 @@ fn declare_active(
     }
     broker.add_queue(id, declared);
     Ok(name)
+}
+
+/// The vhost's limit on queues (max-queues).
+fn refuse_beyond_limit(broker: &Broker, vhost: usize, name: &str) -> Result<(), Exception> {
+    let VirtualHost { name: vhost_name, queues, .. } = &broker.vhosts[vhost];
+    let limit = broker.access.vhosts.get(vhost_name).and_then(|settings| settings.max_queues);
+    match limit.filter(|limit| queues.len() as u64 >= *limit) {
+        None => Ok(()),
+        Some(limit) => Err(precondition_failed(format!(
+            "cannot declare queue '{name}': queue limit in vhost '{vhost_name}' ({limit}) is reached"
+        ))),
+    }
 }
 
 fn new_name(broker: &mut Broker, vhost: usize) -> ShortString {
@@ -199,8 +232,10 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result
         method.routing_key
     };
     let source = strip_line_ends(&method.exchange);
-    name_or_last(broker, call, &method.queue)?;
+    let name = name_or_last(broker, call, &method.queue)?;
+    broker.permit(call, Operation::Write, Object::Queue(&name))?;
     refuse_default(&source)?;
+    broker.permit_binding(call, &source, routing_key.as_bytes())?;
     if is_reply_to(&method.queue) {
         return Err(access_refused(format!("'{}' cannot be bound", method.queue)));
     }
@@ -227,7 +262,9 @@ fn unbind(
 ) -> Result<(), Exception> {
     let name = name_or_last(broker, call, &method.queue)?;
     let source = strip_line_ends(&method.exchange);
+    broker.permit(call, Operation::Write, Object::Queue(&name))?;
     refuse_default(&source)?;
+    broker.permit_binding(call, &source, method.routing_key.as_bytes())?;
     let connection = &broker.connections[call.connection];
     let vhost = connection.vhost;
     // A missing queue, exchange or binding is as good as unbound.
@@ -245,7 +282,7 @@ fn unbind(
 }
 
 fn purge(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Purge) -> Result<(), Exception> {
-    let id = usable(broker, call, &method.queue)?.id;
+    let id = readable(broker, call, &method.queue)?.id;
     let message_count = purge_ready(broker, id);
     if !method.no_wait {
         broker.reply(call, queue::PurgeOk { message_count });
@@ -276,6 +313,7 @@ fn delete(
     method: &queue::Delete,
 ) -> Result<(), Exception> {
     let name = name_or_last(broker, call, &method.queue)?;
+    broker.permit(call, Operation::Configure, Object::Queue(&name))?;
     let connection = &broker.connections[call.connection];
     let vhost_name = &broker.vhosts[connection.vhost].name;
     let mut message_count = 0;

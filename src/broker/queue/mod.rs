@@ -18,14 +18,17 @@ mod limits;
 mod ready;
 mod spill;
 
+use limits::Bounds;
 pub(super) use ready::{Budget, Held, Item};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::ids::{ConnectionId, Ordinal, QueueId};
 use crate::store::QueueLog;
 use crate::wire::ShortString;
 
+use super::access::EffectivePolicy;
 use super::arguments::QueueArguments;
 use super::consumers::Consumers;
 use super::fsync::FsyncPolicy;
@@ -66,6 +69,9 @@ pub(super) struct Queue {
     pub touched: bool,
     /// The message that was last routed here, so that one that matches twice comes once.
     pub routed: u64,
+    /// The policies in force for it.
+    pub policy: Option<Arc<EffectivePolicy>>,
+    bounds: Bounds,
     next_ordinal: Ordinal,
     resident: VecDeque<Item>,
     returned: BTreeMap<Ordinal, Item>,
@@ -88,10 +94,12 @@ impl Queue {
         let consumers = Consumers::new(&declared.arguments);
         Self {
             id,
+            bounds: Bounds::new(&declared.arguments, None),
             declared,
             consumers,
             touched: false,
             routed: 0,
+            policy: None,
             next_ordinal: Ordinal(1),
             resident: VecDeque::new(),
             returned: BTreeMap::new(),
@@ -110,9 +118,16 @@ impl Queue {
         &self.declared.name
     }
 
+    /// From now these policies are in force.
+    pub(super) fn set_policy(&mut self, policy: Option<Arc<EffectivePolicy>>) {
+        self.bounds = Bounds::new(&self.declared.arguments, policy.as_deref());
+        self.policy = policy;
+    }
+
     /// What a confirm of a message in it means, where the broker's policy is `default`.
     pub(super) fn fsync(&self, default: FsyncPolicy) -> FsyncPolicy {
-        self.declared.arguments.fsync.unwrap_or(default)
+        let policy = self.policy.as_ref().and_then(|policy| policy.settings.fsync);
+        self.declared.arguments.fsync.or(policy).unwrap_or(default)
     }
 
     /// Whether a connection may use it.

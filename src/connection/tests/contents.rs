@@ -72,9 +72,8 @@ fn messages_of_one_read_share_its_octets() {
 
 #[test]
 fn incomplete_contents_are_bounded_per_connection() {
-    let options = ConnectionOptions { kept_octets_max: 1000, ..Default::default() };
     let mut peer = Peer::open();
-    peer.connection.assembler = Assembler::new(options.body_octets_max, options.kept_octets_max);
+    peer.connection.assembler = Assembler::new(peer.connection.options.body_octets_max, 1000);
     for channel in 1..=2 {
         peer.write(&[method(channel, PUBLISH), header(channel, 900)].concat());
     }

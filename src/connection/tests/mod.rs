@@ -8,20 +8,30 @@ mod sending;
 
 use std::sync::Arc;
 
+use crate::broker::access::{Hashing, PasswordHash, SALT_OCTETS, User};
 use crate::broker::{Command, Output};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{
-    FrameKind, Method, PROTOCOL_HEADER, Properties, parse_frame, write_content_header,
+    FrameKind, Method, PROTOCOL_HEADER, Properties, ShortString, parse_frame, write_content_header,
     write_method_frame, write_with_frame,
 };
 
-use super::{Connection, ConnectionOptions};
+use super::{Connection, ConnectionOptions, Logins};
 
 const START_OK: &str = "connection.start-ok mechanism=\"PLAIN\" response=\"\0guest\0guest\" \
                         locale=\"en_US\"";
 const TUNE_OK: &str = "connection.tune-ok channel_max=2047 frame_max=131072 heartbeat=60";
 const OPEN: &str = "connection.open virtual_host=\"/\"";
 const PUBLISH: &str = "basic.publish exchange=\"logs\" routing_key=\"key\" mandatory=true";
+
+/// The user guest, from the machine itself.
+pub(super) fn guest_only() -> Logins {
+    let hash = PasswordHash::new(Hashing::Sha256, [0; SALT_OCTETS], b"guest");
+    let guest =
+        User { password: Some(hash), tags: vec![], max_connections: None, max_channels: None };
+    let users = Arc::new([(ShortString::clipped("guest"), guest)].into());
+    Logins::new(users, ["guest".to_owned()], Hashing::Sha256, [0; 32])
+}
 
 /// A client that writes octets and reads transcript lines.
 struct Peer {
@@ -33,7 +43,10 @@ struct Peer {
 
 impl Peer {
     fn from(address: &str) -> Self {
-        let options = ConnectionOptions { body_octets_max: 1000, ..Default::default() };
+        let options = ConnectionOptions {
+            body_octets_max: 1000,
+            ..ConnectionOptions::new(Arc::new(guest_only()))
+        };
         let now = Timestamp(1_000_000);
         let peer = address.parse().unwrap();
         let connection = Connection::new(ConnectionId(1), peer, Arc::new(options), now);

@@ -11,7 +11,9 @@ use log::LevelFilter;
 use tempfile::TempDir;
 
 use super::*;
+use crate::broker::access::{Hashing, NewPassword, PasswordHash, SALT_OCTETS, VhostSettings};
 use crate::client::{Client, ClientError};
+use crate::config::PasswordHashing;
 use crate::ids::ChannelNumber;
 use crate::wire::{Method, PROTOCOL_HEADER, Properties, ShortBytes, ShortString, basic, queue};
 
@@ -21,6 +23,7 @@ fn config(directory: &TempDir) -> Config {
     Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
+        password_hashing: PasswordHashing::Rabbitmq,
         disk_free_limit: 0,
         memory_high_watermark: 0.0,
         log: LevelFilter::Off,
@@ -138,5 +141,86 @@ fn what_cannot_start_says_why() {
     let taken = vec![server.addresses()[0].to_string()];
     let error = Server::start(&Config { listen: taken, ..config(&other) }).unwrap_err();
     assert!(error.to_string().starts_with("cannot listen on 127.0.0.1:"), "{error}");
+    server.stop();
+}
+
+/// A user with this password who may do everything in `/`.
+fn put_user(server: &Server, user: &str, password: &[u8], hashing: Hashing) {
+    let name = ShortString::clipped(user);
+    let hash = PasswordHash::new(hashing, [7; SALT_OCTETS], password);
+    let everything = || ".*".to_owned();
+    server
+        .change(vec![
+            Change::PutUser { name: name.clone(), password: NewPassword::Hash(hash), tags: vec![] },
+            Change::SetPermissions {
+                user: name,
+                vhost: ShortString::clipped("/"),
+                configure: everything(),
+                write: everything(),
+                read: everything(),
+            },
+        ])
+        .unwrap();
+}
+
+#[test]
+fn a_user_who_was_made_logs_in_and_one_who_was_deleted_is_out() {
+    let directory = TempDir::new().unwrap();
+    let server = start(&directory);
+    let connect = |password| Client::connect(server.addresses()[0], "alice", password);
+    assert!(connect("secret").is_err());
+    for hashing in [Hashing::Sha256, Hashing::Pbkdf2] {
+        put_user(&server, "alice", b"secret", hashing);
+        assert!(connect("wrong").is_err());
+        assert!(connect("").is_err());
+        drop(connect("secret").unwrap());
+    }
+    let mut client = connect("secret").unwrap();
+    server.change(vec![Change::DeleteUser { name: ShortString::clipped("alice") }]).unwrap();
+    let Err(ClientError::Closed(close)) = client.receive(Duration::from_secs(10)) else {
+        unreachable!("no close")
+    };
+    assert!(close.to_string().contains("CONNECTION_FORCED - user 'alice' is deleted"), "{close}");
+    assert!(connect("secret").is_err());
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn changes_that_cannot_all_be_are_none() {
+    let directory = TempDir::new().unwrap();
+    let server = start(&directory);
+    let vhost = |name| Change::PutVhost {
+        name: ShortString::clipped(name),
+        settings: VhostSettings::default(),
+    };
+    let refused = server.change(vec![vhost("a"), vhost("")]);
+    assert!(matches!(refused, Err(ChangeRefused::Invalid(_))), "{refused:?}");
+    let gone = server.change(vec![Change::DeleteVhost { name: ShortString::clipped("a") }]);
+    assert_eq!(gone, Err(ChangeRefused::NotFound("vhost 'a' not found".to_owned())));
+    server.stop();
+}
+
+#[test]
+fn a_batch_with_a_binding_to_nowhere_makes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let server = start(&directory);
+    let name = ShortString::clipped;
+    let declare = queue::Declare { queue: name("q"), durable: true, ..Default::default() };
+    let declare = Change::DeclareQueue { vhost: name("/"), declare };
+    let bind = queue::Bind { queue: name("q"), exchange: name("nowhere"), ..Default::default() };
+    let bind = Change::BindQueue { vhost: name("/"), bind };
+    let refused = server.change(vec![declare.clone(), bind]);
+    let text = "no exchange 'nowhere' in vhost '/'".to_owned();
+    assert_eq!(refused, Err(ChangeRefused::NotFound(text)));
+    let (mut client, channel) = open(&server);
+    let passive = queue::Declare { queue: name("q"), passive: true, ..Default::default() };
+    assert!(client.call(channel, passive.clone()).is_err());
+    drop(client);
+    let bind = queue::Bind { queue: name("q"), exchange: name("amq.topic"), ..Default::default() };
+    server.change(vec![declare, Change::BindQueue { vhost: name("/"), bind }]).unwrap();
+    let (mut client, channel) = open(&server);
+    client.call(channel, passive).unwrap();
+    drop(client);
     server.stop();
 }

@@ -113,6 +113,7 @@ fn line(entry: &Entry) -> String {
         }
         Entry::Settle { queue, first, last } => format!("settle {queue} {first}-{last}"),
         Entry::Deliver { queue, first, last } => format!("deliver {queue} {first}-{last}"),
+        Entry::Change { table } => format!("change {}", String::from_utf8_lossy(table)),
         Entry::Remember { virtual_host, exchange, until, header } => {
             format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
         }

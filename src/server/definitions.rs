@@ -1,0 +1,83 @@
+//! Definitions without management: imported before clients come, or printed while no broker runs.
+
+use std::path::Path;
+
+use crate::broker::Broker;
+use crate::connection::Logins;
+
+/// The definitions in a data directory that no broker is using, as a file's text; with a file, what
+/// importing that would do, one line for each thing.
+///
+/// # Errors
+/// When the directory or the file cannot be read.
+#[cfg(feature = "management")]
+pub fn print(
+    config: &crate::config::Config,
+    compared: Option<&Path>,
+) -> Result<String, super::ServerError> {
+    use super::ServerError;
+    use crate::definitions::{self, Product};
+
+    // Opening makes what is missing; here that would be a mistake in the name.
+    std::fs::read_dir(&config.data_dir)
+        .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
+    let broker = super::open_broker(
+        config,
+        super::Clock::new(),
+        &super::limits::raise(),
+        super::watchdog::memory_total(),
+    )?;
+    let current = broker.definitions();
+    let logins = super::logins(config, &broker)?;
+    let text = match compared {
+        Some(path) => read(path, &logins)
+            .map(|read| {
+                let differences = definitions::difference(&current, &read.changes);
+                differences.iter().map(|one| format!("{one}\n")).collect()
+            })
+            .map_err(|reason| ServerError::Definitions { path: path.to_owned(), reason }),
+        None => {
+            let product = Product {
+                name: "Leveret",
+                version: env!("CARGO_PKG_VERSION"),
+                compatible_version: crate::connection::COMPATIBLE_VERSION,
+            };
+            Ok(format!("{:#}\n", definitions::write(&current, product)))
+        }
+    };
+    broker.close_store()?;
+    text
+}
+
+/// Imports a file: all of it, or nothing and the reason why not.
+#[cfg(feature = "management")]
+pub(super) fn import(path: &Path, broker: &mut Broker, logins: &Logins) -> Result<(), String> {
+    use crate::broker::Effects;
+    use crate::broker::access::Change;
+
+    let mut changes = read(path, logins)?.changes;
+    if !broker.access().begun {
+        changes.insert(0, Change::Begin);
+    }
+    let count = changes.len();
+    broker.change(changes, &mut Effects::default()).map_err(|refused| refused.to_string())?;
+    log::info!("imported {count} definitions from {}", path.display());
+    Ok(())
+}
+
+#[cfg(feature = "management")]
+fn read(path: &Path, logins: &Logins) -> Result<crate::definitions::Definitions, String> {
+    let file = std::fs::read(path).map_err(|error| error.to_string())?;
+    let hash = |password: &[u8]| logins.hash(password).map_err(|error| error.to_string());
+    let read = crate::definitions::read(&file, None, &hash).map_err(|error| error.to_string())?;
+    for warning in &read.warnings {
+        log::warn!("{}: {warning}", path.display());
+    }
+    Ok(read)
+}
+
+/// Says that this build cannot.
+#[cfg(not(feature = "management"))]
+pub(super) fn import(_: &Path, _: &mut Broker, _: &Logins) -> Result<(), String> {
+    Err("this build is without management".to_owned())
+}
