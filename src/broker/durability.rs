@@ -26,6 +26,8 @@ use super::fsync::FsyncPolicy;
 pub(super) struct Turn {
     /// Queues that got a message or a chance to deliver one.
     pub touched: Vec<crate::ids::QueueId>,
+    /// Queues that have more to do than a turn takes: to be touched in the next one.
+    pub later: Vec<crate::ids::QueueId>,
     /// Deliveries, to be sent behind the replies of the turn.
     pub deliveries: Effects,
     /// Channels with new confirms.
@@ -88,7 +90,12 @@ impl Broker {
             let deadline = &mut self.durability.deadline;
             *deadline = deadline.or_else(|| lag.map(|lag| now.after(lag)));
         }
-        let waits = self.park(written, effects);
+        let moves = self.morgue.end_turn(written);
+        if moves && self.options.fsync == FsyncPolicy::Never {
+            self.moves_synced(written);
+        }
+        let waits =
+            self.park(written, effects) || (moves && self.options.fsync != FsyncPolicy::Never);
         let due = self.durability.deadline.is_some_and(|deadline| deadline <= now);
         if (waits || due) && self.durability.requested < written {
             self.durability.requested = written;
@@ -131,6 +138,7 @@ impl Broker {
     /// The syncer is done up to `point`: what waited for it leaves.
     pub fn synced(&mut self, point: SyncPoint, effects: &mut Effects) {
         self.durability.synced = self.durability.synced.max(point);
+        self.moves_synced(point);
         let mut waiting = std::mem::take(&mut self.durability.waiting);
         waiting.sort_unstable();
         waiting.dedup();

@@ -10,7 +10,7 @@
 //! and randomness come in as values, so the same commands give the same effects. What it keeps on
 //! disk it reaches through [`crate::store`].
 //!
-//! Left out here: permissions, policies, time to live, dead letters, priorities.
+//! Left out here: permissions, policies.
 
 pub mod arguments;
 mod call;
@@ -19,11 +19,15 @@ mod command;
 mod confirms;
 mod connections;
 mod consumer;
+mod dead_letter;
+mod deaths;
 mod delivery;
+pub mod drops;
 mod durability;
 mod effect;
 mod exception;
 pub mod exchange;
+mod expiry;
 mod fsync;
 mod lifecycle;
 mod methods;
@@ -35,8 +39,10 @@ mod replay;
 mod reply_to;
 mod routing;
 mod sender_selected;
+pub mod settings;
 mod settle;
 mod snapshot;
+mod timers;
 mod topology;
 mod transaction;
 mod unacked;
@@ -61,12 +67,15 @@ use call::Call;
 use channel::{Channel, ChannelState};
 use connections::Connection;
 use consumer::Consumer;
+use dead_letter::Morgue;
+use drops::Drops;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
 use names::Names;
 use queue::{Budget, Queue};
 use routing::Scratch;
+use timers::Timers;
 use vhost::{Exchange, VirtualHost};
 
 /// What a broker can be told from outside.
@@ -118,6 +127,11 @@ pub struct Broker {
     next_exchange: ExchangeId,
     next_queue: QueueId,
     next_consumer: u64,
+    /// The time of the turn that is going on.
+    now: Timestamp,
+    timers: Timers,
+    morgue: Morgue,
+    drops: Drops,
     /// Counts messages, to know which exchanges and queues one has come by.
     routed: u64,
     scratch: Scratch,
@@ -143,6 +157,7 @@ impl Broker {
         command: Command,
         effects: &mut Effects,
     ) {
+        self.now = now;
         let place = self.connection_places.get(&from).copied();
         let open = place.filter(|place| !self.connections[*place].closing);
         match (command, open) {
@@ -179,20 +194,22 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
-        let mut touched = std::mem::take(&mut self.turn.touched);
-        for id in &touched {
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.touched = false;
+        self.now = now;
+        self.ring(now, effects);
+        self.morgue.reopen();
+        self.bury_dead();
+        // The dead come to other queues, which are looked at then: no more than a turn's worth.
+        let mut touched = Vec::new();
+        while !self.turn.touched.is_empty() {
+            std::mem::swap(&mut touched, &mut self.turn.touched);
+            for id in touched.drain(..) {
+                self.visit(id, now)?;
             }
-            self.deliver(*id);
-            self.drop_head(*id);
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.flush()?;
-            }
+            self.bury_dead();
         }
-        touched.clear();
-        touched.append(&mut self.turn.touched);
-        self.turn.touched = touched;
+        for id in std::mem::take(&mut self.turn.later) {
+            self.touch(id);
+        }
         self.flush_deliveries(effects);
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -200,9 +217,32 @@ impl Broker {
         self.end_durability(now, effects)
     }
 
+    /// Does what a queue has to do in a turn.
+    fn visit(&mut self, id: QueueId, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.touched = false;
+        }
+        self.deliver(id);
+        self.expire(id);
+        self.drop_excess(id);
+        self.set_timer(id, now);
+        match self.queues.get_mut(&id) {
+            Some(queue) => queue.flush(),
+            None => Ok(()),
+        }
+    }
+
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.durability.deadline()
+        if !self.turn.touched.is_empty() || self.morgue.is_behind() {
+            return Some(Timestamp::default());
+        }
+        self.durability.deadline().into_iter().chain(self.timers.next()).min()
+    }
+
+    /// The messages that left without an acknowledgement.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
     }
 
     /// A connection has written so much of its deliveries: there is room for more.
@@ -275,6 +315,7 @@ impl Broker {
         self.turn.defined = false;
         let mut call = Call { now, connection: place, channel, effects };
         let result = handler(self, &mut call);
+        self.bury_dead();
         if let Err(refusal) = result {
             if refusal.code.is_hard() {
                 self.refuse_connection(place, method, &refusal, effects);

@@ -15,17 +15,21 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use log::{info, warn};
 
-use crate::ids::QueueId;
-use crate::store::{Entry, Recovery, Store, StoreError};
+use crate::ids::{QueueId, Timestamp};
+use crate::message::Message;
+use crate::store::{Entry, Place, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, exchange, queue};
 
 use super::arguments::{ExchangeArguments, QueueArguments};
+use super::dead_letter::Morgue;
+use super::drops::Drops;
 use super::durability::{Durability, Turn};
 use super::exchange::{Binding, Destination, ExchangeKind};
 use super::names::Names;
 use super::queue::{Budget, Declaration, Queue};
 use super::replay::{Found, Replay};
 use super::routing::Scratch;
+use super::timers::Timers;
 use super::vhost::ExchangeDeclaration;
 use super::{Broker, BrokerOptions};
 
@@ -97,6 +101,10 @@ impl Broker {
             next_exchange: Default::default(),
             next_queue: Default::default(),
             next_consumer: 0,
+            now: Default::default(),
+            timers: Timers::default(),
+            morgue: Morgue::default(),
+            drops: Drops::default(),
             routed: 0,
             scratch: Scratch::default(),
             places: Vec::new(),
@@ -127,13 +135,18 @@ impl Broker {
                     outstanding.into_iter().map(|record| (record.ordinal, record)).collect();
             }
             Entry::Publish { places, message, published } => {
-                for place in places {
-                    // A queue that is gone by now has no replay: its messages went with it.
-                    let Some(replay) = replays.get_mut(&place.queue) else { continue };
-                    replay.next_ordinal = replay.next_ordinal.max(place.ordinal.next());
-                    let deliveries = place.deliveries;
-                    let found = Found { message: message.clone(), deliveries, published };
-                    replay.found.insert(place.ordinal, found);
+                replay_publish(&places, &message, published, replays);
+            }
+            Entry::Transfer { queue, ordinal, places, message, published } => {
+                replay_publish(&places, &message, published, replays);
+                if let Some(replay) = replays.get_mut(&queue) {
+                    replay.settle(ordinal, ordinal);
+                }
+            }
+            Entry::Level { queue, priority, id } => self.replay_level(queue, priority, id, replays),
+            Entry::GiveBack { queue, first, last, times } if first <= last => {
+                if let Some(replay) = replays.get_mut(&queue) {
+                    replay.give_back(first, last, times);
                 }
             }
             Entry::Settle { queue, first, last } if first <= last => {
@@ -147,7 +160,7 @@ impl Broker {
                 }
             }
             // A run that ends before it begins: nothing is in it.
-            Entry::Settle { .. } | Entry::Deliver { .. } => {}
+            Entry::Settle { .. } | Entry::Deliver { .. } | Entry::GiveBack { .. } => {}
             Entry::Purge { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.purged_before = replay.purged_before.max(before);
@@ -158,6 +171,22 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// A queue has got a level for another priority.
+    fn replay_level(
+        &mut self,
+        queue: QueueId,
+        priority: u8,
+        id: QueueId,
+        replays: &mut HashMap<QueueId, Replay>,
+    ) {
+        self.next_queue = self.next_queue.max(id);
+        let Some(known) = self.queues.get_mut(&queue) else { return };
+        if known.level(priority).is_none() {
+            known.add_level(priority, id, self.store.log(id, true));
+            replays.entry(id).or_default().level_of = Some((queue, priority));
+        }
     }
 
     fn replay_definition(
@@ -179,6 +208,9 @@ impl Broker {
                 self.add_queue(id, replayed_queue(vhost, declare)?);
             }
             Method::Queue(queue::Method::Delete(_)) => {
+                for level in self.queues.get(&id).into_iter().flat_map(Queue::levels) {
+                    replays.remove(&level.id);
+                }
                 replays.remove(&id);
                 self.remove_queue(id);
             }
@@ -261,6 +293,22 @@ impl Broker {
         self.add_binding(source, Binding { destination, key, arguments })
             .map_err(|invalid| BrokerError::Definition(invalid.to_string()))?;
         Ok(())
+    }
+}
+
+fn replay_publish(
+    places: &[Place],
+    message: &Message,
+    published: Timestamp,
+    replays: &mut HashMap<QueueId, Replay>,
+) {
+    for place in places {
+        // A queue that is gone by now has no replay: its messages went with it.
+        let Some(replay) = replays.get_mut(&place.queue) else { continue };
+        replay.next_ordinal = replay.next_ordinal.max(place.ordinal.next());
+        let deliveries = place.deliveries;
+        let found = Found { message: message.clone(), deliveries, returns: 0, published };
+        replay.found.insert(place.ordinal, found);
     }
 }
 

@@ -106,7 +106,8 @@ impl Broker {
         }
     }
 
-    /// The deliveries that wait for an acknowledgement, those of transactions too.
+    /// The deliveries that wait for an acknowledgement, those of transactions too, and the dead
+    /// that were not moved yet.
     fn unacked_by_queue(&self) -> BTreeMap<QueueId, Vec<&Item>> {
         let mut by_queue = BTreeMap::<_, Vec<_>>::new();
         for (_, channel) in &self.channels {
@@ -119,21 +120,33 @@ impl Broker {
                 by_queue.entry(delivered.queue).or_default().push(&delivered.item);
             }
         }
+        for dead in &self.morgue.waiting {
+            by_queue.entry(dead.queue).or_default().extend(&dead.item);
+        }
         by_queue
     }
 }
 
-/// Writes what a queue's messages need: the log's extent, which of its records are taken and not
-/// settled, and the messages in memory.
+/// Writes what a queue's messages need: for each level the log's extent, which of its records are
+/// taken and not settled, and the messages in memory.
 fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
-    let kept = || queue.ready_items().chain(unacked.iter().copied()).filter(|item| item.journaled);
-    let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
-    snapshot.queue(queue.id, queue.next_ordinal(), &queue.log_state(), &outstanding);
-    for item in kept() {
-        if let Held::Resident(message) = &item.held {
-            let place =
-                Place { queue: queue.id, ordinal: item.ordinal, deliveries: item.deliveries };
-            snapshot.publish(&[place], message, item.published);
+    for level in queue.levels() {
+        if level.id != queue.id {
+            snapshot.level(queue.id, level.priority, level.id);
+        }
+        let taken = unacked.iter().copied().filter(|item| item.priority == level.priority);
+        let kept = || level.ready_items().chain(taken.clone()).filter(|item| item.journaled);
+        let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
+        snapshot.queue(level.id, level.next_ordinal(), &level.log().state(), &outstanding);
+        for item in kept() {
+            if let Held::Resident(message) = &item.held {
+                let (ordinal, deliveries) = (item.ordinal, item.deliveries);
+                let place = Place { queue: level.id, ordinal, deliveries };
+                snapshot.publish(&[place], message, item.published);
+            }
+            if item.returns > 0 {
+                snapshot.give_back(level.id, item.ordinal, item.returns);
+            }
         }
     }
 }

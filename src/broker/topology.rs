@@ -10,6 +10,7 @@ use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::Broker;
+use super::drops::Cause;
 use super::exchange::{Binding, Destination, InvalidBinding};
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
@@ -67,6 +68,8 @@ impl Broker {
         let log = self.store.log(id, declared.persists());
         self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
         self.queues.insert(id, Queue::new(id, declared, log));
+        // Its time begins with the turn.
+        self.touch(id);
     }
 
     /// Adds a binding. Returns whether it is new.
@@ -119,6 +122,7 @@ impl Broker {
     /// messages were ready.
     pub(super) fn remove_queue(&mut self, id: QueueId) -> u64 {
         let Some(queue) = self.queues.remove(&id) else { return 0 };
+        self.timers.forget(queue.timer, id);
         let vhost = self.vhosts[queue.declared.vhost].name.clone();
         self.vhosts[queue.declared.vhost].queues.remove(queue.name());
         if queue.declared.persists() {
@@ -126,6 +130,7 @@ impl Broker {
             self.define(&vhost, id, &delete.into());
         }
         let count = queue.delete(&mut self.budget);
+        self.drops.count(Cause::QueueDeleted, count);
         let sources = self.unbind_destination(Destination::Queue(id));
         self.delete_unused(sources);
         count
@@ -137,6 +142,7 @@ impl Broker {
         let mut doomed = vec![id];
         while let Some(id) = doomed.pop() {
             let Some(exchange) = self.exchanges.remove(&id) else { continue };
+            self.drops.forget_exchange(id);
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
             if durable {

@@ -58,6 +58,8 @@ mod entry;
 
 mod journal;
 
+mod moves;
+
 mod survey;
 
 mod snapshot;

@@ -16,6 +16,8 @@
 //!   together                                        the commands until the blank line are one turn
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
 //!   shutdown                                        everyone is told that the broker stops
+//!   wait 1500                                       so many milliseconds pass, and what they bring
+//!   drops                                           how many messages left unacknowledged, and why
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
 //!   20 times c1.1 > queue.declare                   the command so often, each a turn of its own
 //! ```
@@ -28,6 +30,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use leveret::broker::drops::Cause;
 use leveret::broker::{Broker, BrokerOptions, Command, Effects, OpenConnection, Publish};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
@@ -187,6 +190,10 @@ impl Stage {
     fn command(&mut self, line: &str) -> Result<(), String> {
         match line.split_once(' ') {
             None => self.verb(line),
+            Some(("wait", milliseconds)) => {
+                self.wait(milliseconds.parse().map_err(|_| "how long?")?);
+                Ok(())
+            }
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
                 None => self.client(parse_connection(who)?, rest),
@@ -204,6 +211,13 @@ impl Stage {
             "shutdown" => {
                 self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
             }
+            "drops" => {
+                let counts = *self.broker.as_ref().ok_or("no broker")?.drops().counts();
+                for cause in Cause::ALL.into_iter().filter(|cause| counts.of(*cause) > 0) {
+                    let (name, count) = (cause.name(), counts.of(cause));
+                    writeln!(self.outputs, "{name} {count}").map_err(|error| error.to_string())?;
+                }
+            }
             "crash" => {
                 self.broker = None;
                 self.open();
@@ -216,6 +230,19 @@ impl Stage {
             other => return Err(format!("what is '{other}'?")),
         }
         Ok(())
+    }
+
+    /// Lets time pass: turns happen when the broker asks for them.
+    fn wait(&mut self, milliseconds: u64) {
+        let end = Timestamp(self.now.0 + milliseconds);
+        while let Some(next) = self.broker.as_ref().and_then(Broker::next_deadline)
+            && next <= end
+        {
+            self.now = self.now.max(next);
+            self.end_turn();
+        }
+        self.now = end;
+        self.end_turn();
     }
 
     fn client(&mut self, id: ConnectionId, rest: &str) -> Result<(), String> {

@@ -61,6 +61,16 @@ pub enum Overflow {
     RejectPublish,
     /// As `RejectPublish`, and dead-lettered.
     RejectPublishDlx,
+    /// The oldest messages of the lowest priority are dropped or dead-lettered.
+    DropLowestPriority,
+}
+
+impl Overflow {
+    /// Whether it is a message in the queue that goes, rather than the new one that is refused.
+    #[must_use]
+    pub fn drops(self) -> bool {
+        matches!(self, Self::DropHead | Self::DropLowestPriority)
+    }
 }
 
 /// The arguments of queue.declare. `None` is: not limited, not wanted.
@@ -88,6 +98,8 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<ShortBytes>,
     /// `x-max-priority`: the highest priority; `None` (also for 0) is no priorities.
     pub max_priority: Option<u8>,
+    /// `x-delivery-limit`: how often a delivery may fail; `Some(None)` is as often as it likes.
+    pub delivery_limit: Option<Option<u32>>,
     /// `x-single-active-consumer`: one consumer at a time.
     pub single_active_consumer: bool,
 }
@@ -112,6 +124,7 @@ impl QueueArguments {
             overflow: match text(table, "x-overflow") {
                 Some("reject-publish") => Overflow::RejectPublish,
                 Some("reject-publish-dlx") => Overflow::RejectPublishDlx,
+                Some("drop-lowest-priority") => Overflow::DropLowestPriority,
                 _ => Overflow::DropHead,
             },
             dead_letter_exchange: exchange_name(table, "x-dead-letter-exchange")?,
@@ -119,6 +132,10 @@ impl QueueArguments {
             max_priority: number(table, "x-max-priority")
                 .and_then(|highest| u8::try_from(highest).ok())
                 .filter(|highest| *highest > 0),
+            delivery_limit: table
+                .get("x-delivery-limit")
+                .and_then(value::integer)
+                .map(|limit| (limit >= 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
         };
         if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {

@@ -4,8 +4,9 @@ use crate::ids::QueueId;
 use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
-use super::super::arguments::{Difference, QueueArguments};
+use super::super::arguments::{Difference, QueueArguments, QueueType};
 use super::super::call::Call;
+use super::super::drops::Cause;
 use super::super::exception::{
     Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
 };
@@ -18,14 +19,7 @@ use super::unexpected;
 
 /// Arguments that are checked and kept, but that this version does not act on: an operator finds
 /// them in the log.
-const NOT_IN_FORCE: &[&str] = &[
-    "x-message-ttl",
-    "x-expires",
-    "x-dead-letter-exchange",
-    "x-max-priority",
-    "x-single-active-consumer",
-    "x-delivery-limit",
-];
+const NOT_IN_FORCE: &[&str] = &["x-single-active-consumer"];
 
 /// Handles a method of the class.
 pub(super) fn handle(
@@ -89,7 +83,10 @@ fn declare(
             let vhost = broker.connections[call.connection].vhost;
             return Err(no_queue("", &broker.vhosts[vhost].name));
         }
-        usable(broker, call, &method.queue)?.name().clone()
+        let queue = usable(broker, call, &method.queue)?;
+        let (id, name) = (queue.id, queue.name().clone());
+        broker.use_queue(id);
+        name
     } else {
         declare_active(broker, call, method)?
     };
@@ -144,12 +141,17 @@ fn declare_active(
             return Err(locked(&name, &vhost_name));
         }
         assert_equivalent(current, method, &subject)?;
+        let id = current.id;
+        broker.use_queue(id);
         return Ok(name);
     }
     let arguments = QueueArguments::parse(&method.arguments)
         .map_err(|error| precondition_failed(error.text(&subject)))?;
     for argument in NOT_IN_FORCE.iter().filter(|name| arguments.table.get(name).is_some()) {
         log::warn!("{subject}: {argument} is kept but not in force in this version");
+    }
+    if arguments.queue_type == QueueType::Quorum {
+        check_quorum(method, &subject)?;
     }
     let declared = Declaration {
         name: name.clone(),
@@ -165,6 +167,25 @@ fn declare_active(
     }
     broker.add_queue(id, declared);
     Ok(name)
+}
+
+/// What RabbitMQ's quorum queues cannot be.
+fn check_quorum(method: &queue::Declare, subject: &str) -> Result<(), Exception> {
+    if method.queue.is_empty() {
+        let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
+        return Err(precondition_failed(text));
+    }
+    let invalid = [
+        (method.auto_delete, "auto-delete"),
+        (method.exclusive, "exclusive-owner"),
+        (!method.durable, "non-durable"),
+    ];
+    match invalid.into_iter().find(|(invalid, _)| *invalid) {
+        Some((_, property)) => {
+            Err(precondition_failed(format!("invalid property '{property}' for {subject}")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn new_name(broker: &mut Broker, vhost: usize) -> ShortString {
@@ -260,14 +281,17 @@ fn purge(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Purge) -> Res
 /// Throws the ready messages of a queue away, in the journal too.
 fn purge_ready(broker: &mut Broker, id: QueueId) -> u32 {
     let Some(queue) = broker.queues.get_mut(&id) else { return 0 };
-    let before = queue.next_ordinal();
-    let (count, returned) = queue.purge(&mut broker.budget);
+    let (count, placed) = queue.purge(&mut broker.budget);
+    queue.drops.count(Cause::Purged, count);
+    broker.drops.count(Cause::Purged, count);
     if queue.declared.persists() {
         let journal = broker.store.journal();
-        for ordinal in returned {
-            journal.settle(id, ordinal);
+        for (level, ordinal) in placed {
+            journal.settle(level, ordinal);
         }
-        journal.purge(id, before);
+        for level in queue.levels() {
+            journal.purge(level.id, level.next_ordinal());
+        }
         broker.turn.defined = true;
     }
     u32::try_from(count).unwrap_or(u32::MAX)

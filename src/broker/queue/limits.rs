@@ -3,8 +3,6 @@
 //! They count ready messages only, octets those of bodies. After a restart, the octets of messages
 //! that waited in the log are not counted: only reading would tell them, and a limit that is kept
 //! late is better than messages thrown away that were within it.
-//!
-//! Left out: dead-lettering of what is dropped, priorities.
 
 use crate::message::Message;
 
@@ -14,22 +12,27 @@ use super::Queue;
 impl Queue {
     /// Whether the queue is full for one more message, and refuses it (x-overflow=reject-publish).
     pub(crate) fn refuses(&self, message: &Message) -> bool {
-        let arguments = &self.declared.arguments;
-        let limited = arguments.max_length.is_some() || arguments.max_length_bytes.is_some();
+        let settings = &self.settings;
+        let limited = settings.max_length.is_some() || settings.max_length_bytes.is_some();
         limited
-            && arguments.overflow != Overflow::DropHead
-            && (arguments.max_length.is_some_and(|most| self.ready() >= most)
-                || arguments.max_length_bytes.is_some_and(|most| {
+            && !settings.overflow.drops()
+            && (settings.max_length.is_some_and(|most| self.ready() >= most)
+                || settings.max_length_bytes.is_some_and(|most| {
                     self.ready_body_bytes + u64::from(message.body_length()) > most
                 }))
     }
 
-    /// Whether the oldest ready message has to go (x-overflow=drop-head).
+    /// Whether ready messages have to go (x-overflow=drop-head, drop-lowest-priority).
     pub(crate) fn over_limit(&self) -> bool {
-        let arguments = &self.declared.arguments;
-        arguments.overflow == Overflow::DropHead
-            && (arguments.max_length.is_some_and(|most| self.ready() > most)
-                || arguments.max_length_bytes.is_some_and(|most| self.ready_body_bytes > most))
+        let settings = &self.settings;
+        settings.overflow.drops()
+            && (settings.max_length.is_some_and(|most| self.ready() > most)
+                || settings.max_length_bytes.is_some_and(|most| self.ready_body_bytes > most))
             && self.has_ready()
+    }
+
+    /// Whether the one to go is of the lowest priority rather than the first.
+    pub(crate) fn drops_lowest(&self) -> bool {
+        self.settings.overflow == Overflow::DropLowestPriority
     }
 }

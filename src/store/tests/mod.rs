@@ -110,6 +110,13 @@ fn line(entry: &Entry) -> String {
         }
         Entry::Settle { queue, first, last } => format!("settle {queue} {first}-{last}"),
         Entry::Deliver { queue, first, last } => format!("deliver {queue} {first}-{last}"),
+        Entry::Transfer { queue, ordinal, places, .. } => {
+            format!("transfer {queue} {ordinal} to {places:?}")
+        }
+        Entry::Level { queue, priority, id } => format!("level {queue} {priority} as {id}"),
+        Entry::GiveBack { queue, first, last, times } => {
+            format!("give back {queue} {first} to {last}, {times} times")
+        }
         Entry::Purge { queue, before } => format!("purge {queue} before {before}"),
     }
 }
