@@ -10,6 +10,8 @@
 )]
 
 mod coverage;
+mod naive_queue;
 mod print;
+mod queues;
 mod scripts;
 mod tidy;
