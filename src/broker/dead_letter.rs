@@ -138,7 +138,7 @@ impl Broker {
             self.leave_cycles(&reborn, &exchange);
         }
         let source = dead.item.as_ref().filter(|item| item.journaled);
-        let source = source.and_then(|item| self.source(dead.queue, item));
+        let source = source.map(|item| Source { queue: item.level, ordinal: item.ordinal });
         self.enqueue(&reborn.message, source);
         if let Some(item) = dead.item {
             self.let_go(dead.queue, item);
@@ -162,12 +162,6 @@ impl Broker {
             false
         });
         self.scratch.queues = queues;
-    }
-
-    /// Where the journal knows an item.
-    fn source(&self, queue: QueueId, item: &Item) -> Option<Source> {
-        let level = self.queues.get(&queue)?.level(item.priority)?;
-        Some(Source { queue: level.id, ordinal: item.ordinal })
     }
 
     /// A dead message is nowhere any more, and leaves a trace.

@@ -147,7 +147,7 @@ impl Broker {
         if consumer.no_ack {
             self.forget(id, &item);
         } else {
-            self.note_delivery(id, &item);
+            self.note_delivery(&item);
             let consumer = &mut self.consumers[key.0];
             let channel = &mut self.channels[consumer.channel];
             consumer.unacked += 1;
@@ -158,11 +158,9 @@ impl Broker {
     }
 
     /// Tells the journal that a message was handed to a consumer, if it knows the message.
-    pub(super) fn note_delivery(&mut self, id: QueueId, item: &Item) {
-        if item.journaled
-            && let Some(level) = self.queues.get(&id).and_then(|queue| queue.level(item.priority))
-        {
-            self.store.journal().deliver(level.id, item.ordinal);
+    pub(super) fn note_delivery(&mut self, item: &Item) {
+        if item.journaled {
+            self.store.journal().deliver(item.level, item.ordinal);
         }
     }
 

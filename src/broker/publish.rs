@@ -232,12 +232,14 @@ impl Broker {
     /// Lets consumers make room in a queue that has none for one more message, be it in memory or
     /// within its limits. Says whether the queue takes the message.
     fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
-        if self.queues.get(&id).is_some_and(|queue| queue.refuses(message)) {
-            self.expire(id);
-        }
         let Some(queue) = self.queues.get(&id) else { return true };
-        if queue.refuses(message) || !queue.has_room(message, &self.budget) {
-            if !queue.line.is_empty() {
+        let full = queue.refuses(message);
+        if full || !queue.has_room(message, &self.budget) {
+            let waited_for = !queue.line.is_empty();
+            if full {
+                self.expire(id);
+            }
+            if waited_for {
                 self.deliver(id);
             }
             return !self.queues.get(&id).is_some_and(|queue| queue.refuses(message));

@@ -31,10 +31,8 @@ impl Broker {
         let Some(queue) = self.queues.get_mut(&id) else { return };
         if queue.settings.counts_deliveries && requeue == Requeue::Returned {
             item.returns = item.returns.saturating_add(1);
-            if item.journaled
-                && let Some(level) = queue.level(item.priority)
-            {
-                self.store.journal().give_back(level.id, item.ordinal);
+            if item.journaled {
+                self.store.journal().give_back(item.level, item.ordinal);
             }
         }
         if queue.settings.delivery_limit.is_some_and(|limit| item.failures() > limit) {
@@ -67,10 +65,8 @@ impl Broker {
     pub(super) fn forget(&mut self, id: QueueId, item: &Item) {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.settle(item, &mut self.budget);
-            if item.journaled
-                && let Some(level) = queue.level(item.priority)
-            {
-                self.store.journal().settle(level.id, item.ordinal);
+            if item.journaled {
+                self.store.journal().settle(item.level, item.ordinal);
             }
         }
     }

@@ -152,7 +152,7 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     if method.no_ack {
         broker.forget(id, &item);
     } else {
-        broker.note_delivery(id, &item);
+        broker.note_delivery(&item);
         let channel = &mut broker.channels[call.channel];
         channel.unacked.push(delivery_tag, Delivered { queue: id, item, consumer: None });
     }

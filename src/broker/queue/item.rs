@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ids::{Ordinal, Timestamp};
+use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::Location;
 use crate::wire::PropertiesView;
@@ -30,6 +30,8 @@ pub(crate) enum Held {
 /// A message in a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
+    /// The number of its level, by which journal and snapshots know it.
+    pub level: QueueId,
     /// Its place in its level.
     pub ordinal: Ordinal,
     /// Its octets.
@@ -38,7 +40,7 @@ pub(crate) struct Item {
     pub deliveries: u32,
     /// How many of these were given back without having failed.
     pub returns: u32,
-    /// Its level: the priority that the queue gives it.
+    /// The priority of its level, by which the queue knows it.
     pub priority: u8,
     /// Whether the journal knows it: persistent, in a queue that persists.
     pub journaled: bool,

@@ -88,6 +88,7 @@ impl Level {
         published: Timestamp,
     ) -> Item {
         Item {
+            level: self.id,
             ordinal,
             held,
             deliveries: 0,
