@@ -221,6 +221,7 @@ impl Broker {
     fn visit(&mut self, id: QueueId, now: Timestamp) -> Result<(), StoreError> {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.touched = false;
+            queue.wake(now);
         }
         self.deliver(id);
         self.expire(id);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::ids::Timestamp;
 use crate::wire::{ShortBytes, ShortString};
 
-use super::arguments::{Overflow, QueueArguments, QueueType};
+use super::arguments::{DelayedRetry, Overflow, QueueArguments, QueueType};
 
 /// The moment that never comes: of messages and queues that do not expire.
 pub const NEVER: Timestamp = Timestamp(u64::MAX);
@@ -49,6 +49,8 @@ pub struct QueueSettings {
     pub priorities: Option<Priorities>,
     /// How often a delivery may fail; the next failure is the message's end.
     pub delivery_limit: Option<u32>,
+    /// How long messages wait that came back; `None` is not at all.
+    pub delayed_retry: Option<DelayedRetry>,
     /// Whether failed deliveries are counted and told to consumers.
     pub counts_deliveries: bool,
 }
@@ -76,8 +78,20 @@ impl QueueSettings {
                 arguments.max_priority.map(|highest| Priorities { highest, absent: 0 })
             },
             delivery_limit,
-            counts_deliveries: quorum || delivery_limit.is_some(),
+            delayed_retry: arguments.delayed_retry,
+            counts_deliveries: quorum
+                || delivery_limit.is_some()
+                || arguments.delayed_retry.is_some(),
         }
+    }
+
+    /// How long a message waits that comes back, after so many failures.
+    #[must_use]
+    pub fn retry_delay(&self, failed: bool, failures: u32) -> Option<Duration> {
+        let retry = self.delayed_retry?;
+        let concerned = if failed { retry.failed } else { retry.returned };
+        let delay = retry.least.saturating_mul(failures.max(1));
+        concerned.then(|| retry.most.map_or(delay, |most| delay.min(most)))
     }
 
     /// When a message's time is over that was published then and brought this time to live along.

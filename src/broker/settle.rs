@@ -23,7 +23,7 @@ impl Broker {
         self.die(Dead { queue, item, message: None, reason: Reason::Rejected });
     }
 
-    /// A delivery goes back to its place in its queue. If it has failed too often the message dies
+    /// A delivery goes back to its place in its queue, if need be after some time. If it has failed too often the message dies
     /// instead, where failures are counted.
     pub(super) fn requeue(&mut self, channel: usize, delivered: Delivered, requeue: Requeue) {
         self.make_room(channel, &delivered);
@@ -40,7 +40,10 @@ impl Broker {
             self.die(Dead { queue: id, item, message: None, reason });
             return;
         }
-        queue.requeue(item);
+        match queue.settings.retry_delay(requeue == Requeue::Failed, item.failures()) {
+            Some(delay) => queue.delay(item, self.now.after(delay)),
+            None => queue.requeue(item),
+        }
         self.touch(id);
     }
 

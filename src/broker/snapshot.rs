@@ -134,8 +134,9 @@ fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
         if level.id != queue.id {
             snapshot.level(queue.id, level.priority, level.id);
         }
-        let taken = unacked.iter().copied().filter(|item| item.priority == level.priority);
-        let kept = || level.ready_items().chain(taken.clone()).filter(|item| item.journaled);
+        let taken = || unacked.iter().copied().chain(queue.delayed());
+        let taken = || taken().filter(|item| item.level == level.id);
+        let kept = || level.ready_items().chain(taken()).filter(|item| item.journaled);
         let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
         snapshot.queue(level.id, level.next_ordinal(), &level.log().state(), &outstanding);
         for item in kept() {

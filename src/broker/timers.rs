@@ -72,7 +72,7 @@ impl Broker {
                 return;
             }
         };
-        let due = queue.lapses().map_or(expiry, |lapse| lapse.min(expiry));
+        let due = expiry.min(queue.next_wake()).min(queue.lapses().unwrap_or(NEVER));
         if due < queue.timer {
             self.timers.0.remove(&(queue.timer, id));
             self.timers.0.insert((due, id));

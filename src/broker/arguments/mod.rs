@@ -73,6 +73,19 @@ impl Overflow {
     }
 }
 
+/// Which messages wait before they are delivered again, and how long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DelayedRetry {
+    /// Those whose delivery failed.
+    pub failed: bool,
+    /// Those that a consumer gave back.
+    pub returned: bool,
+    /// How long after the first failure; after the second twice as long, and so on.
+    pub least: Duration,
+    /// But no longer than this.
+    pub most: Option<Duration>,
+}
+
 /// The arguments of queue.declare. `None` is: not limited, not wanted.
 #[derive(Clone, Debug, Default)]
 pub struct QueueArguments {
@@ -100,6 +113,8 @@ pub struct QueueArguments {
     pub max_priority: Option<u8>,
     /// `x-delivery-limit`: how often a delivery may fail; `Some(None)` is as often as it likes.
     pub delivery_limit: Option<Option<u32>>,
+    /// `x-delayed-retry-type`, `-min` and `-max`: how long messages wait that came back.
+    pub delayed_retry: Option<DelayedRetry>,
     /// `x-single-active-consumer`: one consumer at a time.
     pub single_active_consumer: bool,
 }
@@ -136,6 +151,7 @@ impl QueueArguments {
                 .get("x-delivery-limit")
                 .and_then(value::integer)
                 .map(|limit| (limit >= 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))),
+            delayed_retry: delayed_retry(table),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
         };
         if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {
@@ -248,6 +264,18 @@ impl ArgumentError {
 /// A number that is not negative.
 fn number(table: &Table, argument: &str) -> Option<u64> {
     table.get(argument).and_then(value::integer).and_then(|number| u64::try_from(number).ok())
+}
+
+fn delayed_retry(table: &Table) -> Option<DelayedRetry> {
+    let (failed, returned) = match text(table, "x-delayed-retry-type")? {
+        "all" => (true, true),
+        "failed" => (true, false),
+        "returned" => (false, true),
+        _ => return None,
+    };
+    let least = Duration::from_millis(number(table, "x-delayed-retry-min")?);
+    let most = number(table, "x-delayed-retry-max").map(Duration::from_millis);
+    Some(DelayedRetry { failed, returned, least, most })
 }
 
 fn boolean(table: &Table, argument: &str) -> bool {

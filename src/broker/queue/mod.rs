@@ -14,6 +14,7 @@
 //!
 //! A queue knows no exchange, no channel and no clock: it reports, the broker decides.
 
+mod delayed;
 mod item;
 mod level;
 mod limits;
@@ -32,6 +33,7 @@ use super::arguments::QueueArguments;
 use super::consumer::ConsumerKey;
 use super::drops::Ledger;
 use super::settings::{NEVER, QueueSettings};
+use delayed::DelayedKey;
 use item::Room;
 
 /// What a queue was declared as.
@@ -86,6 +88,8 @@ pub(super) struct Queue {
     level: Level,
     /// The levels of other priorities, made when a message first has them.
     others: BTreeMap<u8, Level>,
+    /// Messages that came back and wait before they are delivered again.
+    delayed: BTreeMap<DelayedKey, Item>,
     room: Room,
     /// Octets of the bodies of ready messages, but for those that wait in a log since a restart.
     ready_body_bytes: u64,
@@ -111,6 +115,7 @@ impl Queue {
             drops: Ledger::default(),
             level,
             others: BTreeMap::new(),
+            delayed: BTreeMap::new(),
             room: Room::default(),
             ready_body_bytes: 0,
         }

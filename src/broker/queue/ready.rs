@@ -252,6 +252,7 @@ impl Queue {
     /// Ends the queue and its files. Returns how many messages were ready.
     pub(crate) fn delete(mut self, budget: &mut Budget) -> u64 {
         let (count, _) = self.purge(budget);
+        self.forget_delayed(budget);
         self.level.log.delete();
         self.others.into_values().for_each(|level| level.log.delete());
         count
