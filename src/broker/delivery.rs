@@ -66,6 +66,7 @@ impl Broker {
 
     /// Takes the first message of a queue whose time is not over. Those before it have died; where
     /// they are more than a turn takes, the rest has to wait for the next.
+    #[inline]
     pub(super) fn take_live(
         &mut self,
         id: QueueId,
@@ -118,7 +119,7 @@ impl Broker {
     }
 
     fn hand_over(&mut self, id: QueueId, key: ConsumerKey, mut item: Item, message: Message) {
-        let message = self.told(id, &item, message);
+        let message = if item.deliveries > 0 { self.told(id, &item, message) } else { message };
         let redelivered = item.deliveries > 0;
         item.deliveries = item.deliveries.saturating_add(1);
         let consumer = &mut self.consumers[key.0];

@@ -79,6 +79,7 @@ impl Level {
     }
 
     /// An item for a message of this level that was not delivered yet.
+    #[inline]
     pub(crate) fn item(
         &self,
         settings: &QueueSettings,
@@ -102,6 +103,7 @@ impl Level {
     }
 
     /// Adds a message at the back: in memory where there is room, else in the log.
+    #[inline]
     pub(super) fn push(
         &mut self,
         item: Item,
@@ -140,6 +142,22 @@ impl Level {
             self.scout = None;
         }
         Some(item)
+    }
+
+    /// Takes the first message if it is one of those in order, in memory.
+    #[inline]
+    pub(super) fn take_resident(&mut self) -> Option<(Item, Message)> {
+        if !self.placed.is_empty() {
+            return None;
+        }
+        let item = self.resident.pop_front()?;
+        match &item.held {
+            Held::Resident(message) => {
+                let message = message.clone();
+                Some((item, message))
+            }
+            Held::Logged(_) => None, // never in this line
+        }
     }
 
     /// Takes the first message that is in memory, or whose place in the log is.
