@@ -25,6 +25,9 @@ impl Backing for Vec<u8> {
     }
 }
 
+/// Stands before the exchange of a dead letter. No name begins with it: names are UTF-8.
+const REBORN: u8 = 0xff;
+
 /// A range of a backing, in octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -69,15 +72,25 @@ impl Message {
         body: &[u8],
         persistent: bool,
     ) -> Self {
-        let mut bytes =
-            Vec::with_capacity(exchange.len() + routing_key.len() + properties.len() + body.len());
+        Self::assemble([exchange.as_bytes(), routing_key, properties, body], persistent)
+    }
+
+    /// A dead message as the broker publishes it anew, with the history that it wrote itself.
+    pub fn reborn(exchange: &str, routing_key: &[u8], properties: &[u8], dead: &Self) -> Self {
+        let marked = [&[REBORN], exchange.as_bytes()].concat();
+        Self::assemble([&marked, routing_key, properties, dead.body()], dead.persistent)
+    }
+
+    fn assemble(octets: [&[u8]; 4], persistent: bool) -> Self {
+        let [exchange, routing_key, properties, body] = octets;
+        let mut bytes = Vec::with_capacity(octets.iter().map(|part| part.len()).sum());
         let mut put = |part: &[u8]| {
             let start = length_u32(bytes.len());
             bytes.extend_from_slice(part);
             Span { start, length: length_u32(part.len()) }
         };
         let parts = Parts {
-            exchange: put(exchange.as_bytes()),
+            exchange: put(exchange),
             routing_key: put(routing_key),
             properties: put(properties),
             body: put(body),
@@ -96,7 +109,18 @@ impl Message {
     /// The exchange it was published to; empty for the default exchange.
     pub fn exchange(&self) -> &str {
         // Decoded as UTF-8 at the door; a record from disk carries a checksum.
-        std::str::from_utf8(self.backing.slice(self.parts.exchange)).unwrap_or_default()
+        let octets = self.exchange_octets();
+        std::str::from_utf8(octets.strip_prefix(&[REBORN]).unwrap_or(octets)).unwrap_or_default()
+    }
+
+    /// The exchange as it is kept: marked if the broker itself published the message there.
+    pub fn exchange_octets(&self) -> &[u8] {
+        self.backing.slice(self.parts.exchange)
+    }
+
+    /// Whether the broker published it there itself, as a dead letter.
+    pub fn is_reborn(&self) -> bool {
+        self.exchange_octets().first() == Some(&REBORN)
     }
 
     /// The routing key it was published with.

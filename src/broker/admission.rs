@@ -37,7 +37,7 @@ pub(super) enum Admission {
 impl Broker {
     /// What becomes of a message at an exchange.
     pub(super) fn admit(&mut self, id: ExchangeId, message: &Message) -> Admission {
-        let now = self.turn.now;
+        let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Admission::Nowhere };
         if let (Options::Delayed(..), Some(queue)) = (&exchange.declared.options, exchange.delays)
             && due(message, now).is_some()
@@ -79,7 +79,7 @@ impl Broker {
         message: &Message,
         until: Option<Timestamp>,
     ) -> Admission {
-        let now = self.turn.now;
+        let now = self.now;
         let Some(key) = header(message, DEDUPLICATION_HEADER) else { return Admission::Bindings };
         let mut encoded = Vec::new();
         Table::from_iter([(Default::default(), key)]).encode(&mut encoded);

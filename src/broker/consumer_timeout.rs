@@ -18,6 +18,7 @@ use crate::ids::{DeliveryTag, Ordinal, QueueId, Timestamp};
 
 use super::Broker;
 use super::consumer::ConsumerKey;
+use super::transaction::Requeue;
 
 /// The late deliveries that a channel remembers; of more, the oldest are forgotten.
 const LATE_MAX: usize = 10_000;
@@ -84,7 +85,7 @@ impl Broker {
             };
             self.free_place(place, excess);
             delivered.deadline = None;
-            self.requeue(place, delivered);
+            self.requeue(place, delivered, Requeue::Failed);
         }
     }
 

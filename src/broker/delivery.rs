@@ -5,14 +5,19 @@
 //! a reply parked before it) it leaves the line, and whatever makes room puts it back. So a turn
 //! costs what it delivers, not the number of consumers.
 
-use crate::ids::QueueId;
+use crate::ids::{QueueId, Timestamp};
 use crate::message::Message;
+use crate::wire::{Field, Properties, ShortString};
 
 use super::Broker;
 use super::channel::Delivered;
 use super::consumer::ConsumerKey;
+use super::dead_letter::Dead;
+use super::deaths::Reason;
 use super::effect::{Deliveries, Delivery, Effects, Output};
-use super::queue::Item;
+use super::expiry::EXPIRED_PER_TURN;
+use super::queue::{Item, Queue};
+use super::sender_selected::with_properties;
 
 impl Broker {
     /// Notes that a queue is to be looked at when the turn ends.
@@ -52,16 +57,46 @@ impl Broker {
     pub(super) fn deliver(&mut self, id: QueueId) {
         while self.queues.get(&id).is_some_and(|queue| queue.has_ready()) {
             let Some(key) = self.next_in_line(id) else { return };
-            let Some(queue) = self.queues.get_mut(&id) else { return };
+            match self.take_live(id, Item::expired_for_consumer) {
+                Some((item, message)) => self.hand_over(id, key, item, message),
+                None => return,
+            }
+        }
+    }
+
+    /// Takes the first message of a queue whose time is not over. Those before it have died; where
+    /// they are more than a turn takes, the rest has to wait for the next.
+    #[inline]
+    pub(super) fn take_live(
+        &mut self,
+        id: QueueId,
+        expired: fn(&Item, Timestamp) -> bool,
+    ) -> Option<(Item, Message)> {
+        for _ in 0..EXPIRED_PER_TURN {
+            let queue = self.queues.get_mut(&id)?;
+            let limit = queue.settings.delivery_limit;
             match queue.take() {
-                Ok(Some((item, message))) => self.hand_over(id, key, item, message),
-                Ok(None) => return,
+                Ok(Some((item, message))) => {
+                    let reason = if expired(&item, self.now) {
+                        Reason::Expired
+                    } else if limit.is_some_and(|limit| item.failures() > limit) {
+                        // It was with a consumer when the broker was killed, once too often.
+                        Reason::DeliveryLimit
+                    } else {
+                        return Some((item, message));
+                    };
+                    let (item, message) = (Some(item), Some(message));
+                    self.die(Dead { queue: id, item, message, reason });
+                }
+                Ok(None) => return None,
                 Err(error) => {
                     self.store_failed(Some(id), error);
-                    return;
+                    return None;
                 }
             }
         }
+        self.turn.later.push(id);
+        None
     }
 
     /// The next consumer that can take a message; it goes to the end of the line.
@@ -107,14 +142,15 @@ impl Broker {
     }
 
     fn hand_over(&mut self, id: QueueId, key: ConsumerKey, mut item: Item, message: Message) {
+        let message = if item.deliveries > 0 { self.told(id, &item, message) } else { message };
         let (channel, redelivered) = (self.consumers[key.0].channel, item.deliveries > 0);
         if self.vhosts[self.connections[self.channels[channel].connection].vhost].traced {
             self.trace_delivery(channel, id, &message, redelivered);
         }
+        item.deliveries = item.deliveries.saturating_add(1);
         let consumer = &mut self.consumers[key.0];
         let channel = &mut self.channels[consumer.channel];
         let delivery_tag = channel.take_tag();
-        item.deliveries = item.deliveries.saturating_add(1);
         self.connections[channel.connection].outbox_bytes += message.size();
         let to = channel.connection_id;
         let number = channel.number;
@@ -138,19 +174,47 @@ impl Broker {
         if consumer.no_ack {
             self.forget(id, &item);
         } else {
-            if item.journaled {
-                self.store.journal().deliver(id, item.ordinal);
-            }
+            self.note_delivery(&item);
+            let consumer = &mut self.consumers[key.0];
+            let channel = &mut self.channels[consumer.channel];
             consumer.unacked += 1;
             channel.in_flight += 1;
             let from = Some((key, consumer.number));
-            let deadline = consumer.timeout.map(|timeout| self.turn.now.after(timeout));
+            let deadline = consumer.timeout.map(|timeout| self.now.after(timeout));
             if let Some(deadline) = deadline {
-                self.deadlines.add(deadline, (id, item.ordinal), (consumer.channel, delivery_tag));
+                self.deadlines.add(
+                    deadline,
+                    (item.level, item.ordinal),
+                    (consumer.channel, delivery_tag),
+                );
             }
             let delivered = Delivered { queue: id, item, deadline, consumer: from };
             channel.unacked.push(delivery_tag, delivered);
         }
+    }
+
+    /// Tells the journal that a message was handed to a consumer, if it knows the message.
+    pub(super) fn note_delivery(&mut self, item: &Item) {
+        if item.journaled {
+            self.store.journal().deliver(item.level, item.ordinal);
+        }
+    }
+
+    /// A message as consumers get it: one that comes again from a queue that counts says how often
+    /// it was handed out (`x-acquired-count`), and how often that failed (`x-delivery-count`).
+    pub(super) fn told(&self, id: QueueId, item: &Item, message: Message) -> Message {
+        let counts = |queue: &Queue| queue.settings.counts_deliveries;
+        if item.deliveries == 0 || !self.queues.get(&id).is_some_and(counts) {
+            return message;
+        }
+        let Ok(mut properties) = Properties::decode(message.properties()) else { return message };
+        let headers = properties.headers.get_or_insert_default();
+        let failures = (item.failures() > 0).then_some(("x-delivery-count", item.failures()));
+        for (name, count) in failures.into_iter().chain([("x-acquired-count", item.deliveries)]) {
+            headers.remove(name);
+            headers.insert(ShortString::clipped(name), Field::I64(count.into()));
+        }
+        with_properties(&message, &properties)
     }
 
     /// Moves the deliveries of the turn so far behind what else it sends. Called before anything

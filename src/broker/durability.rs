@@ -28,14 +28,14 @@ use super::fsync::{FsyncPolicy, Promise};
 /// What a turn has gathered until it ends.
 #[derive(Default)]
 pub(super) struct Turn {
-    /// The time of the command that is being handled.
-    pub now: Timestamp,
     /// The place of the connection whose command it is.
     pub actor: Option<usize>,
     /// What the broker publishes itself when the turn ends.
     pub notices: Vec<(ExchangeId, Message)>,
     /// Queues that got a message or a chance to deliver one.
     pub touched: Vec<crate::ids::QueueId>,
+    /// Queues that have more to do than a turn takes: to be touched in the next one.
+    pub later: Vec<crate::ids::QueueId>,
     /// Deliveries, to be sent behind the replies of the turn.
     pub deliveries: Effects,
     /// Channels with new confirms.
@@ -149,7 +149,12 @@ impl Broker {
             let deadline = &mut self.durability.deadline;
             *deadline = [*deadline, due].into_iter().flatten().min();
         }
-        let waits = self.park(written, effects);
+        let moves = self.morgue.end_turn(written);
+        if moves && self.options.fsync == FsyncPolicy::Never {
+            self.moves_synced(written);
+        }
+        let waits =
+            self.park(written, effects) || (moves && self.options.fsync != FsyncPolicy::Never);
         let due = self.durability.deadline.is_some_and(|deadline| deadline <= now);
         if (waits || due) && self.durability.requested < written {
             self.durability.requested = written;
@@ -197,6 +202,7 @@ impl Broker {
     pub fn synced(&mut self, point: SyncPoint, effects: &mut Effects) {
         let point = if mutant("sync_point_ahead") { point.next() } else { point };
         self.durability.synced = self.durability.synced.max(point);
+        self.moves_synced(point);
         let mut waiting = std::mem::take(&mut self.durability.waiting);
         waiting.sort_unstable();
         waiting.dedup();

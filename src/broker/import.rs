@@ -11,7 +11,7 @@ use super::access::{Access, Change, ChangeRefused};
 use super::arguments::QueueArguments;
 use super::exchange::{Binding, Bindings, Destination, ExchangeKind};
 use super::queue::Declaration;
-use super::recovery::{replayed_exchange, replayed_queue};
+use super::replayed::{replayed_exchange, replayed_queue};
 use super::vhost::{ExchangeDeclaration, predeclared};
 
 /// What a batch of changes will have made, by vhost and name.

@@ -16,6 +16,7 @@ use super::connections::Connection;
 use super::consumer::{Consumer, ConsumerKey};
 use super::effect::{Effects, Output};
 use super::exception::{Exception, not_allowed};
+use super::transaction::Requeue;
 
 impl Broker {
     /// Lets a client that has logged in into its vhost.
@@ -124,12 +125,12 @@ impl Broker {
         if let Mode::Transaction(transaction) = transaction {
             self.transactions_bytes -= transaction.publish_bytes;
             for (_, delivered, _) in transaction.settlements {
-                self.requeue(place, delivered);
+                self.requeue(place, delivered, Requeue::Failed);
             }
         }
         let unacked = std::mem::take(&mut self.channels[place].unacked);
         for delivered in unacked.into_entries() {
-            self.requeue(place, delivered);
+            self.requeue(place, delivered, Requeue::Failed);
         }
         for key in consumers.into_values() {
             self.remove_consumer(key, effects);
@@ -161,8 +162,12 @@ impl Broker {
         let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
         if queue.consumers.is_empty() && ends {
             self.delete_queue(consumer.queue, effects);
-        } else if let Some(next) = next {
-            self.rouse(next);
+        } else {
+            self.use_queue(consumer.queue);
+            self.touch(consumer.queue);
+            if let Some(next) = next {
+                self.rouse(next);
+            }
         }
     }
 

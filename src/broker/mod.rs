@@ -10,7 +10,7 @@
 //! and randomness come in as values, so the same commands give the same effects. What it keeps on
 //! disk it reaches through [`crate::store`].
 //!
-//! Left out here: time to live, dead letters, priorities.
+//! Left out here: streams.
 
 pub mod access;
 mod admission;
@@ -25,14 +25,18 @@ mod connections;
 mod consumer;
 mod consumer_timeout;
 mod consumers;
+mod dead_letter;
+mod deaths;
 mod delayed;
 mod delivery;
 mod deprecated;
+pub mod drops;
 mod durability;
 mod effect;
 mod events;
 mod exception;
 pub mod exchange;
+mod expiry;
 mod export;
 mod fsync;
 mod hash;
@@ -41,6 +45,7 @@ mod lifecycle;
 mod methods;
 mod names;
 mod notices;
+mod options;
 mod permission;
 mod policies;
 mod publish;
@@ -48,11 +53,14 @@ mod queue;
 mod recollection;
 mod recovery;
 mod replay;
+mod replayed;
 mod reply_to;
 mod routing;
 mod sender_selected;
+pub mod settings;
 mod settle;
 mod snapshot;
+mod timers;
 mod topology;
 mod trace;
 mod transaction;
@@ -64,7 +72,8 @@ pub use command::{Command, OpenConnection, Publish};
 pub use effect::{Deliveries, Delivery, Effects, Output};
 pub use exception::Exception;
 pub use fsync::FsyncPolicy;
-pub use recovery::BrokerError;
+pub use options::BrokerOptions;
+pub use replayed::BrokerError;
 
 use std::collections::BTreeMap;
 
@@ -82,8 +91,10 @@ use channel::{Channel, ChannelState};
 use connections::Connection;
 use consumer::Consumer;
 use consumer_timeout::Deadlines;
+use dead_letter::Morgue;
 use delayed::Delayed;
 use deprecated::Warned;
+use drops::Drops;
 use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
@@ -91,46 +102,8 @@ use fsync::Promise;
 use names::Names;
 use queue::{Budget, Queue};
 use routing::Scratch;
+use timers::Timers;
 use vhost::{Exchange, VirtualHost};
-
-/// What a broker can be told from outside.
-#[derive(Clone, Debug)]
-pub struct BrokerOptions {
-    /// What a confirm means.
-    pub fsync: FsyncPolicy,
-    /// Octets of deliveries that may wait in a connection's outbox; above it, its consumers wait.
-    pub outbox_bytes_max: u64,
-    /// The longest body that is accepted, in octets.
-    pub message_bytes_max: u64,
-    /// Octets of messages that all queues together keep in memory; the rest waits on disk.
-    pub resident_bytes_max: u64,
-    /// Octets of messages that wait for tx.commit on all channels together.
-    pub transactions_bytes_max: u64,
-    /// Where server-made names begin.
-    pub seed: u64,
-    /// Whether a first start makes the vhost `/` and the user `guest`.
-    pub defaults: bool,
-    /// What the broker calls itself where RabbitMQ tells the name of a node.
-    pub node: String,
-    /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
-    pub strict: bool,
-}
-
-impl Default for BrokerOptions {
-    fn default() -> Self {
-        Self {
-            fsync: FsyncPolicy::Always,
-            outbox_bytes_max: 1024 * 1024,
-            message_bytes_max: 16 * 1024 * 1024,
-            resident_bytes_max: 64 * 1024 * 1024,
-            transactions_bytes_max: 1024 * 1024 * 1024,
-            seed: 0,
-            defaults: true,
-            node: "leveret@localhost".to_owned(),
-            strict: false,
-        }
-    }
-}
 
 /// All exchanges, queues, channels and what is promised to whom.
 pub struct Broker {
@@ -161,6 +134,11 @@ pub struct Broker {
     next_exchange: ExchangeId,
     next_queue: QueueId,
     next_consumer: u64,
+    /// The time of the turn that is going on.
+    now: Timestamp,
+    timers: Timers,
+    morgue: Morgue,
+    drops: Drops,
     /// Counts messages, to know which exchanges and queues one has come by.
     routed: u64,
     scratch: Scratch,
@@ -187,8 +165,9 @@ impl Broker {
         command: Command,
         effects: &mut Effects,
     ) {
+        self.now = now;
         let place = self.connection_places.get(&from).copied();
-        (self.turn.now, self.turn.actor) = (now, place);
+        self.turn.actor = place;
         let command = match place {
             Some(place) if self.holds_back(place) => match self.hold(place, command, effects) {
                 Some(command) => command,
@@ -232,11 +211,18 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
-        (self.turn.now, self.turn.actor) = (now, None);
+        self.now = now;
+        self.turn.actor = None;
         self.begin_end(now, effects)?;
+        self.ring(now, effects);
         self.requeue_late(now);
         self.release_delayed(now);
+        self.morgue.reopen();
+        self.bury_dead();
         self.deliver_touched();
+        for id in std::mem::take(&mut self.turn.later) {
+            self.touch(id);
+        }
         self.flush_deliveries(effects);
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -252,16 +238,23 @@ impl Broker {
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        if !(self.turn.touched.is_empty() && self.turn.notices.is_empty()) {
-            return Some(self.turn.now);
+        let behind = !(self.turn.touched.is_empty() && self.turn.notices.is_empty());
+        if behind || self.morgue.is_behind() {
+            return Some(self.now);
         }
         let deadlines = [
             self.durability.deadline(),
             self.alarms.deadline(),
+            self.timers.next(),
             self.deadlines.first(),
             self.delayed.first(),
         ];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// The messages that left without an acknowledgement.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
     }
 
     /// A connection has written so much of its deliveries: there is room for more.
@@ -334,6 +327,7 @@ impl Broker {
         self.turn.promise = Promise::Nothing;
         let mut call = Call { now, connection: place, channel, effects };
         let result = handler(self, &mut call);
+        self.bury_dead();
         if let Err(refusal) = result {
             if refusal.code.is_hard() {
                 self.refuse_connection(place, method, &refusal, effects);

@@ -3,7 +3,7 @@
 //! They are gathered while commands are handled and messages are delivered, and published when the
 //! turn ends, so that nothing is routed while something else is.
 
-use crate::ids::ExchangeId;
+use crate::ids::{ExchangeId, QueueId};
 use crate::message::Message;
 use crate::wire::{Properties, ShortString, Table};
 
@@ -38,7 +38,8 @@ impl Broker {
         self.turn.notices.push((exchange, message));
     }
 
-    /// Delivers from the queues that were touched, and publishes the notices that come of it.
+    /// Looks at the queues that were touched, buries the dead, and publishes the notices that come
+    /// of it.
     pub(super) fn deliver_touched(&mut self) {
         for _ in 0..ROUNDS_MAX {
             for (exchange, message) in std::mem::take(&mut self.turn.notices) {
@@ -46,8 +47,10 @@ impl Broker {
             }
             let mut touched = std::mem::take(&mut self.turn.touched);
             for id in touched.drain(..) {
-                self.deliver_from(id);
+                self.visit(id);
             }
+            // The dead come to other queues, which are looked at then.
+            self.bury_dead();
             if self.turn.touched.is_empty() {
                 self.turn.touched = touched;
             }
@@ -57,15 +60,21 @@ impl Broker {
         }
     }
 
-    fn deliver_from(&mut self, id: crate::ids::QueueId) {
+    /// Does what a queue has to do in a turn.
+    fn visit(&mut self, id: QueueId) {
+        let now = self.now;
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.touched = false;
+            queue.wake(now);
         }
         if self.is_delay_queue(id) {
             self.index_delayed(id);
+        } else {
+            self.deliver(id);
+            self.expire(id);
+            self.drop_excess(id);
+            self.set_timer(id, now);
         }
-        self.deliver(id);
-        self.drop_head(id);
         if let Err(error) = self.flush_queue(id) {
             self.store_failed(Some(id), error);
             self.deliver(id); // what was taken back

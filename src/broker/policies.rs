@@ -42,7 +42,8 @@ impl Broker {
     pub(super) fn set_queue_policy(&mut self, id: QueueId, policy: Option<Arc<EffectivePolicy>>) {
         let Some(queue) = self.queues.get_mut(&id) else { return };
         queue.set_policy(policy);
-        if queue.over_limit() && !self.recovering {
+        if !self.recovering {
+            // Its limits and its timer may be others now.
             self.touch(id);
         }
     }

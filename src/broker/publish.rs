@@ -1,15 +1,19 @@
 //! A published message: checked, routed, put into its queues, told to its publisher.
 
-use crate::ids::{ExchangeId, QueueId, Timestamp};
+use crate::ids::{ExchangeId, Ordinal, QueueId};
 use crate::message::Message;
 use crate::store::Place;
 use crate::wire::{PropertiesView, ReplyCode, ShortBytes, ShortString};
 
 use super::Broker;
 use super::access::{Access, Operation, Tag};
+use super::arguments::Overflow;
 use super::call::Call;
 use super::channel::Mode;
 use super::command::Publish;
+use super::dead_letter::Dead;
+use super::deaths::Reason;
+use super::drops::Cause;
 use super::effect::Output;
 use super::exception::{
     Exception, access_refused, no_exchange, not_implemented, precondition_failed,
@@ -17,7 +21,7 @@ use super::exception::{
 use super::exchange::Destination;
 use super::fsync::{FsyncPolicy, Promise};
 use super::permission::Object;
-use super::queue::{Held, Item};
+use super::queue::property_flags;
 use super::sender_selected::copies;
 
 /// The longest time to live that RabbitMQ takes: ten years, in milliseconds.
@@ -49,6 +53,15 @@ pub(super) enum Outcome {
     Taken(Promise),
     /// One of its queues is full and refuses (x-overflow=reject-publish); others have it.
     Refused,
+}
+
+/// Where the journal knows a message that is being moved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    /// The number of the level it leaves.
+    pub queue: QueueId,
+    /// Its place there.
+    pub ordinal: Ordinal,
 }
 
 /// Handles a basic.publish with its content.
@@ -110,13 +123,6 @@ fn prepare(
         (message, keys) = copies(message)?;
     }
     Ok(Accepted { exchange, mandatory, message, copies: keys })
-}
-
-fn property_flags(message: &Message) -> u16 {
-    match message.properties() {
-        [high, low, ..] => u16::from_be_bytes([*high, *low]),
-        _ => 0,
-    }
 }
 
 /// Whether a publish is allowed, in the order of RabbitMQ's checks.
@@ -207,6 +213,7 @@ impl Broker {
             self.trace_publish(call.channel, vhost, &message, &copies);
         }
         if self.scratch.queues.is_empty() {
+            self.drops.unroutable(exchange, call.now, &message);
             if mandatory {
                 let channel = &self.channels[call.channel];
                 let output = Output::Return { channel: channel.number, message };
@@ -214,7 +221,7 @@ impl Broker {
             }
             return Outcome::Taken(Promise::Nothing);
         }
-        self.enqueue(call.now, &message)
+        self.enqueue(&message, None)
     }
 
     /// Publishes a message once more: from an exchange, for nobody who waits for an answer.
@@ -224,7 +231,7 @@ impl Broker {
         };
         let copies = copies(message.clone()).map(|(_, copies)| copies).unwrap_or_default();
         self.route(vhost, exchange, message, &copies);
-        self.enqueue(self.turn.now, message);
+        self.enqueue(message, None);
     }
 
     /// As [`Self::publish_from`], to where one binding leads.
@@ -234,14 +241,14 @@ impl Broker {
             Destination::Queue(queue) => {
                 self.scratch.queues.clear();
                 self.scratch.queues.push(queue);
-                self.enqueue(self.turn.now, message);
+                self.enqueue(message, None);
             }
         }
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps
-    /// it.
-    fn enqueue(&mut self, now: Timestamp, message: &Message) -> Outcome {
+    /// it; one that comes from another queue leaves it by the same record.
+    pub(super) fn enqueue(&mut self, message: &Message, source: Option<Source>) -> Outcome {
         let queues = std::mem::take(&mut self.scratch.queues);
         let mut places = std::mem::take(&mut self.places);
         places.clear();
@@ -249,22 +256,29 @@ impl Broker {
         let mut refused = false;
         for id in &queues {
             if self.make_room_for(*id, message) {
-                if let Some((place, policy)) = self.push(*id, now, message) {
+                if let Some((place, policy)) = self.push(*id, message) {
                     places.push(place);
                     promise = promise.max(policy.promise());
                     self.turn.sync_within(policy);
                 }
             } else {
                 refused = true;
+                self.turn_away(*id, message);
             }
         }
-        if !places.is_empty() {
-            self.store.journal().publish(&places, message, now);
+        let (now, journal) = (self.now, self.store.journal());
+        match (source, places.is_empty()) {
+            (None, true) => {}
+            (None, false) => journal.publish(&places, message, now),
+            (Some(source), true) => journal.settle(source.queue, source.ordinal),
+            (Some(Source { queue, ordinal }), false) => {
+                journal.transfer(queue, ordinal, &places, message, now);
+            }
         }
         let outcome = if refused { Outcome::Refused } else { Outcome::Taken(promise) };
         // What a full queue drops has to be in the journal before it is settled there.
         for id in &queues {
-            self.drop_head(*id);
+            self.drop_excess(*id);
         }
         self.places = places;
         self.scratch.queues = queues;
@@ -275,8 +289,13 @@ impl Broker {
     /// within its limits. Says whether the queue takes the message.
     fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
         let Some(queue) = self.queues.get(&id) else { return true };
-        if queue.refuses(message) || !queue.has_room(message, &self.budget) {
-            if queue.consumers.first().is_some() {
+        let full = queue.refuses(message);
+        if full || !queue.has_room(message, &self.budget) {
+            let waited_for = queue.consumers.first().is_some();
+            if full {
+                self.expire(id);
+            }
+            if waited_for {
                 self.deliver(id);
             }
             return !self.queues.get(&id).is_some_and(|queue| queue.refuses(message));
@@ -284,43 +303,34 @@ impl Broker {
         true
     }
 
-    /// Puts a message into a queue; returns its place if the queue keeps it, and how well.
-    fn push(
-        &mut self,
-        id: QueueId,
-        now: Timestamp,
-        message: &Message,
-    ) -> Option<(Place, FsyncPolicy)> {
-        let queue = self.queues.get_mut(&id)?;
-        let policy = queue.fsync(self.options.fsync);
-        let ordinal = queue.take_ordinal();
-        let journaled = message.persistent() && queue.declared.persists();
-        let body_length = message.body_length();
-        let held = Held::Resident(message.clone());
-        let item = Item { ordinal, held, deliveries: 0, journaled, published: now, body_length };
-        queue.push(item, &mut self.budget);
-        self.touch(id);
-        journaled.then_some((Place { queue: id, ordinal, deliveries: 0 }, policy))
+    /// A full queue does not take a message: it is lost there, or dead at once.
+    fn turn_away(&mut self, id: QueueId, message: &Message) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        if queue.settings.overflow == Overflow::RejectPublishDlx {
+            let message = Some(message.clone());
+            self.die(Dead { queue: id, item: None, message, reason: Reason::MaxLength });
+        } else {
+            queue.drops.note(Cause::MaxLength, self.now, message);
+            self.drops.count(Cause::MaxLength, 1);
+        }
     }
 
-    /// Throws the oldest ready messages of a queue away until it is within its limits
-    /// (x-overflow=drop-head, the default). Waiting consumers come first.
-    pub(super) fn drop_head(&mut self, id: QueueId) {
-        if !self.queues.get(&id).is_some_and(|queue| queue.over_limit()) {
-            return;
-        }
-        self.deliver(id);
-        while let Some(queue) = self.queues.get_mut(&id)
-            && queue.over_limit()
-        {
-            match queue.take() {
-                Ok(Some((item, _))) => self.forget(id, &item),
-                Ok(None) => return,
-                Err(error) => {
-                    self.store_failed(Some(id), error);
-                    return;
-                }
+    /// Puts a message into a queue; returns its place if the queue keeps it, and how well.
+    fn push(&mut self, id: QueueId, message: &Message) -> Option<(Place, FsyncPolicy)> {
+        let queue = self.queues.get_mut(&id)?;
+        let policy = queue.fsync(self.options.fsync);
+        let priority = queue.priority_of(message);
+        if queue.level(priority).is_none() {
+            self.next_queue = self.next_queue.next();
+            let (level, persists) = (self.next_queue, queue.declared.persists());
+            if persists {
+                self.store.journal().level(id, priority, level);
             }
+            queue.add_level(priority, level, self.store.log(level, persists));
         }
+        let (level, ordinal, journaled) =
+            queue.push(priority, message, self.now, &mut self.budget)?;
+        self.touch(id);
+        journaled.then_some((Place { queue: level, ordinal, deliveries: 0 }, policy))
     }
 }

@@ -16,34 +16,26 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use log::{info, warn};
 
-use crate::ids::{Ordinal, QueueId};
+use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::message::Message;
 use crate::mutants::mutant;
-use crate::store::{Entry, Recovery, Store, StoreError};
+use crate::store::{Entry, Place, Recovery, Store};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
-use super::access::{Access, Change};
+use super::access::Access;
 use super::alarms::Alarms;
-use super::arguments::{ExchangeArguments, QueueArguments};
+use super::dead_letter::Morgue;
+use super::drops::Drops;
 use super::durability::{Durability, Turn};
 use super::effect::Effects;
-use super::exchange::{Binding, Destination, ExchangeKind, Options};
+use super::exchange::{Binding, Destination};
 use super::names::Names;
-use super::queue::{Budget, Declaration, Queue};
+use super::queue::{Budget, Queue};
 use super::replay::{Found, Replay};
+use super::replayed::{BrokerError, read_change, replayed_exchange, replayed_queue};
 use super::routing::Scratch;
-use super::vhost::ExchangeDeclaration;
+use super::timers::Timers;
 use super::{Broker, BrokerOptions};
-
-/// Why a broker cannot begin with a data directory.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// The disk failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A definition on disk is not one: starting without it would lose what was promised.
-    #[error("the data directory holds a definition that cannot be replayed: {0}")]
-    Definition(String),
-}
 
 impl Broker {
     /// The broker that the data directory holds; an empty one has the vhost `/` with the exchanges
@@ -114,6 +106,10 @@ impl Broker {
             next_exchange: Default::default(),
             next_queue: Default::default(),
             next_consumer: 0,
+            now: Default::default(),
+            timers: Timers::default(),
+            morgue: Morgue::default(),
+            drops: Drops::default(),
             routed: 0,
             scratch: Scratch::default(),
             places: Vec::new(),
@@ -165,16 +161,18 @@ impl Broker {
                     outstanding.into_iter().map(|record| (record.ordinal, record)).collect();
             }
             Entry::Publish { places, message, published } => {
-                for place in places {
-                    // A queue that is gone by now has no replay: its messages went with it.
-                    let Some(replay) = replays.get_mut(&place.queue) else { continue };
-                    if mutant("purge_takes_what_comes") && replay.purged_before > Ordinal(0) {
-                        continue;
-                    }
-                    replay.next_ordinal = replay.next_ordinal.max(place.ordinal.next());
-                    let deliveries = place.deliveries;
-                    let found = Found { message: message.clone(), deliveries, published };
-                    replay.found.insert(place.ordinal, found);
+                replay_publish(&places, &message, published, replays);
+            }
+            Entry::Transfer { queue, ordinal, places, message, published } => {
+                replay_publish(&places, &message, published, replays);
+                if let Some(replay) = replays.get_mut(&queue) {
+                    replay.settle(ordinal, ordinal);
+                }
+            }
+            Entry::Level { queue, priority, id } => self.replay_level(queue, priority, id, replays),
+            Entry::GiveBack { queue, first, last, times } if first <= last => {
+                if let Some(replay) = replays.get_mut(&queue) {
+                    replay.give_back(first, last, times);
                 }
             }
             Entry::Remember { virtual_host, exchange, until, header } => {
@@ -191,7 +189,7 @@ impl Broker {
                 }
             }
             // A run that ends before it begins: nothing is in it.
-            Entry::Settle { .. } | Entry::Deliver { .. } => {}
+            Entry::Settle { .. } | Entry::Deliver { .. } | Entry::GiveBack { .. } => {}
             Entry::Redeliver { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.redelivered_before = replay.redelivered_before.max(before);
@@ -207,6 +205,22 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// A queue has got a level for another priority.
+    fn replay_level(
+        &mut self,
+        queue: QueueId,
+        priority: u8,
+        id: QueueId,
+        replays: &mut HashMap<QueueId, Replay>,
+    ) {
+        self.next_queue = self.next_queue.max(id);
+        let Some(known) = self.queues.get_mut(&queue) else { return };
+        if known.level(priority).is_none() {
+            known.add_level(priority, id, self.store.log(id, true));
+            replays.entry(id).or_default().level_of = Some((queue, priority));
+        }
     }
 
     fn replay_definition(
@@ -229,6 +243,9 @@ impl Broker {
                 self.connect_delay_queue(id);
             }
             Method::Queue(queue::Method::Delete(_)) => {
+                for level in self.queues.get(&id).into_iter().flat_map(Queue::levels) {
+                    replays.remove(&level.id);
+                }
                 replays.remove(&id);
                 self.remove_queue(id);
             }
@@ -314,50 +331,21 @@ impl Broker {
     }
 }
 
-fn read_change(octets: &[u8]) -> Result<Change, BrokerError> {
-    // The table's length is known from the record's.
-    let table = Table::decode(octets.get(4..).unwrap_or_default())
-        .map_err(|error| BrokerError::Definition(error.to_string()))?;
-    Change::from_table(&table).map_err(|error| BrokerError::Definition(error.to_string()))
-}
-
-/// The queue that a definition declares.
-pub(super) fn replayed_queue(
-    vhost: usize,
-    declare: queue::Declare,
-) -> Result<Declaration, BrokerError> {
-    let arguments = QueueArguments::parse(&declare.arguments)
-        .map_err(|error| BrokerError::Definition(error.text(&declare.queue)))?;
-    Ok(Declaration {
-        name: declare.queue,
-        vhost,
-        durable: declare.durable,
-        exclusive: None,
-        auto_delete: declare.auto_delete,
-        arguments,
-    })
-}
-
-/// The exchange that a definition declares.
-pub(super) fn replayed_exchange(
-    vhost: usize,
-    declare: exchange::Declare,
-) -> Result<ExchangeDeclaration, BrokerError> {
-    let kind = ExchangeKind::named(&declare.kind)
-        .ok_or_else(|| BrokerError::Definition(format!("exchange type '{}'", declare.kind)))?;
-    let alternate = ExchangeArguments::parse(&declare.arguments)
-        .map_err(|error| BrokerError::Definition(error.text(&declare.exchange)))?
-        .alternate_exchange;
-    let options = Options::parse(kind, &declare.arguments).map_err(BrokerError::Definition)?;
-    Ok(ExchangeDeclaration {
-        name: declare.exchange,
-        vhost,
-        kind,
-        durable: declare.durable,
-        auto_delete: declare.auto_delete,
-        internal: declare.internal,
-        arguments: declare.arguments,
-        options,
-        alternate,
-    })
+fn replay_publish(
+    places: &[Place],
+    message: &Message,
+    published: Timestamp,
+    replays: &mut HashMap<QueueId, Replay>,
+) {
+    for place in places {
+        // A queue that is gone by now has no replay: its messages went with it.
+        let Some(replay) = replays.get_mut(&place.queue) else { continue };
+        if mutant("purge_takes_what_comes") && replay.purged_before > Ordinal(0) {
+            continue;
+        }
+        replay.next_ordinal = replay.next_ordinal.max(place.ordinal.next());
+        let deliveries = place.deliveries;
+        let found = Found { message: message.clone(), deliveries, returns: 0, published };
+        replay.found.insert(place.ordinal, found);
+    }
 }

@@ -4,28 +4,53 @@ use crate::ids::QueueId;
 
 use super::Broker;
 use super::channel::Delivered;
+use super::dead_letter::Dead;
+use super::deaths::Reason;
 use super::queue::Item;
+use super::transaction::Requeue;
 
 impl Broker {
-    /// A delivery is done with: acknowledged, or rejected for good.
+    /// A delivery is acknowledged.
     pub(super) fn settle(&mut self, channel: usize, delivered: &Delivered) {
         self.make_room(channel, delivered);
         self.forget(delivered.queue, &delivered.item);
     }
 
-    /// A delivery goes back to its place in its queue.
-    pub(super) fn requeue(&mut self, channel: usize, delivered: Delivered) {
+    /// A delivery is rejected for good.
+    pub(super) fn discard(&mut self, channel: usize, delivered: Delivered) {
         self.make_room(channel, &delivered);
-        if let Some(queue) = self.queues.get_mut(&delivered.queue) {
-            queue.requeue(delivered.item);
-            self.touch(delivered.queue);
+        let (queue, item) = (delivered.queue, Some(delivered.item));
+        self.die(Dead { queue, item, message: None, reason: Reason::Rejected });
+    }
+
+    /// A delivery goes back to its place in its queue, if need be after some time. If it has failed too often the message dies
+    /// instead, where failures are counted.
+    pub(super) fn requeue(&mut self, channel: usize, delivered: Delivered, requeue: Requeue) {
+        self.make_room(channel, &delivered);
+        let Delivered { queue: id, mut item, .. } = delivered;
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        if queue.settings.counts_deliveries && requeue == Requeue::Returned {
+            item.returns = item.returns.saturating_add(1);
+            if item.journaled {
+                self.store.journal().give_back(item.level, item.ordinal);
+            }
         }
+        if queue.settings.delivery_limit.is_some_and(|limit| item.failures() > limit) {
+            let (item, reason) = (Some(item), Reason::DeliveryLimit);
+            self.die(Dead { queue: id, item, message: None, reason });
+            return;
+        }
+        match queue.settings.retry_delay(requeue == Requeue::Failed, item.failures()) {
+            Some(delay) => queue.delay(item, self.now.after(delay)),
+            None => queue.requeue(item),
+        }
+        self.touch(id);
     }
 
     /// A delivery no longer counts against the prefetch of its consumer and its channel.
     fn make_room(&mut self, channel: usize, delivered: &Delivered) {
         if let Some(deadline) = delivered.deadline {
-            self.deadlines.remove(deadline, (delivered.queue, delivered.item.ordinal));
+            self.deadlines.remove(deadline, (delivered.item.level, delivered.item.ordinal));
         }
         self.free_place(channel, delivered.consumer);
     }
@@ -57,7 +82,7 @@ impl Broker {
             queue.settle(item, &mut self.budget);
             if item.journaled {
                 self.turn.sync_within(queue.fsync(self.options.fsync));
-                self.store.journal().settle(id, item.ordinal);
+                self.store.journal().settle(item.level, item.ordinal);
             }
         }
     }

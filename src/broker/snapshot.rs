@@ -148,7 +148,8 @@ impl Broker {
         }
     }
 
-    /// The deliveries that wait for an acknowledgement, those of transactions too.
+    /// The deliveries that wait for an acknowledgement, those of transactions too, and the dead
+    /// that were not moved yet.
     fn unacked_by_queue(&self) -> BTreeMap<QueueId, Vec<&Item>> {
         let mut by_queue = BTreeMap::<_, Vec<_>>::new();
         for (_, channel) in &self.channels {
@@ -164,24 +165,37 @@ impl Broker {
         for (queue, item) in self.delayed.items() {
             by_queue.entry(queue).or_default().push(item);
         }
+        for dead in &self.morgue.waiting {
+            by_queue.entry(dead.queue).or_default().extend(&dead.item);
+        }
         by_queue
     }
 }
 
-/// Writes what a queue's messages need: the log's extent, which of its records are taken and not
-/// settled, and the messages in memory.
+/// Writes what a queue's messages need: for each level the log's extent, which of its records are
+/// taken and not settled, and the messages in memory.
 fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
-    let kept = || queue.ready_items().chain(unacked.iter().copied()).filter(|item| item.journaled);
-    let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
-    snapshot.queue(queue.id, queue.next_ordinal(), &queue.log_state(), &outstanding);
-    if queue.redelivered_before() > Ordinal(0) {
-        snapshot.redeliver(queue.id, queue.redelivered_before());
-    }
-    for item in kept() {
-        if let Held::Resident(message) = &item.held {
-            let place =
-                Place { queue: queue.id, ordinal: item.ordinal, deliveries: item.deliveries };
-            snapshot.publish(&[place], message, item.published);
+    for level in queue.levels() {
+        if level.id != queue.id {
+            snapshot.level(queue.id, level.priority, level.id);
+        }
+        let taken = || unacked.iter().copied().chain(queue.delayed());
+        let taken = || taken().filter(|item| item.level == level.id);
+        let kept = || level.ready_items().chain(taken()).filter(|item| item.journaled);
+        let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
+        snapshot.queue(level.id, level.next_ordinal(), &level.log().state(), &outstanding);
+        if level.redelivered_before() > Ordinal(0) {
+            snapshot.redeliver(level.id, level.redelivered_before());
+        }
+        for item in kept() {
+            if let Held::Resident(message) = &item.held {
+                let (ordinal, deliveries) = (item.ordinal, item.deliveries);
+                let place = Place { queue: level.id, ordinal, deliveries };
+                snapshot.publish(&[place], message, item.published);
+            }
+            if item.returns > 0 {
+                snapshot.give_back(level.id, item.ordinal, item.returns);
+            }
         }
     }
 }

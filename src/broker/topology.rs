@@ -12,6 +12,7 @@ use crate::wire::{Method, ShortString, Table, exchange, queue};
 use super::Broker;
 use super::access::ObjectKind;
 use super::arguments::QueueType;
+use super::drops::Cause;
 use super::events::{EVENT, EVENT_VHOST};
 use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
 use super::queue::{Declaration, Queue};
@@ -100,6 +101,8 @@ impl Broker {
         let policy = self.policy_for_new(declared.vhost, &declared.name, kind);
         self.queues.insert(id, Queue::new(id, declared, log));
         self.set_queue_policy(id, policy);
+        // Its time begins with the turn.
+        self.touch(id);
     }
 
     /// Adds a binding. Returns whether it is new.
@@ -177,14 +180,16 @@ impl Broker {
     pub(super) fn remove_queue(&mut self, id: QueueId) -> u64 {
         let Some(queue) = self.queues.remove(&id) else { return 0 };
         self.queue_event("queue.deleted", &queue.declared);
+        self.timers.forget(queue.timer, id);
         let vhost = self.vhosts[queue.declared.vhost].name.clone();
         self.vhosts[queue.declared.vhost].queues.remove(queue.name());
         if queue.declared.persists() {
             let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
             self.define(&vhost, id, &delete.into());
         }
-        let (count, log) = queue.end(&mut self.budget);
-        self.turn.ended.push(log);
+        let (count, logs) = queue.end(&mut self.budget);
+        self.turn.ended.extend(logs);
+        self.drops.count(Cause::QueueDeleted, count);
         let sources = self.unbind_destination(Destination::Queue(id));
         self.delete_unused(sources);
         count
@@ -197,6 +202,7 @@ impl Broker {
         while let Some(id) = doomed.pop() {
             let Some(exchange) = self.exchanges.remove(&id) else { continue };
             self.exchange_event("exchange.deleted", &exchange.declared);
+            self.drops.forget_exchange(id);
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
             if durable {

@@ -10,11 +10,19 @@ use super::publish::Accepted;
 pub(super) enum Settlement {
     /// basic.ack.
     Ack,
-    /// basic.reject or basic.nack; the broker requeues it or lets it go.
-    Reject {
-        /// Back to the queue, or not.
-        requeue: bool,
-    },
+    /// basic.reject or basic.nack, for good.
+    Discard,
+    /// basic.reject or basic.nack, back to the queue.
+    Requeue(Requeue),
+}
+
+/// How a delivery comes back, which matters where failures are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requeue {
+    /// basic.reject, or the channel ended: the delivery has failed.
+    Failed,
+    /// basic.nack or basic.recover: the consumer gave it back, nothing is wrong with it.
+    Returned,
 }
 
 /// Publishes and settlements since the last commit or rollback, each in its order. RabbitMQ

@@ -3,6 +3,8 @@
 //! ```text
 //!   | exchange: text | routing key: text | properties: text | body: the rest |
 //! ```
+//!
+//! Before the exchange of a dead letter stands an octet FF, which no name begins with.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use crate::message::{Backing, Message, Parts, Span};
 
 /// Puts a message as the rest of a payload.
 pub(super) fn put(gather: &mut Gather, message: &Message) {
-    gather.put_text(message.exchange().as_bytes());
+    gather.put_text(message.exchange_octets());
     gather.put_text(message.routing_key());
     gather.put_text(message.properties());
     gather.put_body(message);

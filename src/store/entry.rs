@@ -11,6 +11,9 @@
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
 //!   redeliver | 15 | queue | before |
 //!   change    | 10 | what users, vhosts, policies became: a field table, the rest |
+//!   transfer  | 8 | queue | ordinal | what follows the 3 of a publish |
+//!   level     | 9 | queue | priority | its own queue id |
+//!   give back | 17 | queue | first | last - first | times |
 //! ```
 //!
 //! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
@@ -113,6 +116,39 @@ pub enum Entry {
         /// The header, as the broker compares it.
         header: Vec<u8>,
     },
+    /// A message left one queue and went to others: both, or neither.
+    Transfer {
+        /// The queue it left.
+        queue: QueueId,
+        /// Its place there.
+        ordinal: Ordinal,
+        /// The queues it went to.
+        places: Vec<Place>,
+        /// The message as it is there, with octets of its own.
+        message: Message,
+        /// When.
+        published: Timestamp,
+    },
+    /// A queue began to keep messages of another priority, under a number of their own.
+    Level {
+        /// The queue.
+        queue: QueueId,
+        /// The priority.
+        priority: u8,
+        /// What stands for the queue in entries about messages of this priority.
+        id: QueueId,
+    },
+    /// Deliveries of messages were given back without having failed.
+    GiveBack {
+        /// The queue.
+        queue: QueueId,
+        /// The first of them.
+        first: Ordinal,
+        /// The last of them.
+        last: Ordinal,
+        /// How many deliveries of each.
+        times: u32,
+    },
     /// All ready messages below an ordinal were dropped; outstanding ones were not.
     Purge {
         /// The queue.
@@ -168,7 +204,25 @@ pub(super) fn put_publish(
     message: &Message,
     published: Timestamp,
 ) {
-    gather.put(&[3, if message.persistent() { PERSISTENT } else { 0 }]);
+    gather.put(&[3]);
+    put_published(gather, places, message, published);
+}
+
+pub(super) fn put_transfer(
+    gather: &mut Gather,
+    (queue, ordinal): (QueueId, Ordinal),
+    places: &[Place],
+    message: &Message,
+    published: Timestamp,
+) {
+    gather.put(&[8]);
+    gather.put_number(queue.0);
+    gather.put_number(ordinal.0);
+    put_published(gather, places, message, published);
+}
+
+fn put_published(gather: &mut Gather, places: &[Place], message: &Message, published: Timestamp) {
+    gather.put(&[if message.persistent() { PERSISTENT } else { 0 }]);
     gather.put_number(published.0);
     gather.put_number(places.len() as u64);
     for Place { queue, ordinal, deliveries } in places {
@@ -223,6 +277,23 @@ pub(super) fn put_redeliver(gather: &mut Gather, queue: QueueId, before: Ordinal
     gather.put_number(before.0);
 }
 
+pub(super) fn put_level(gather: &mut Gather, queue: QueueId, priority: u8, id: QueueId) {
+    gather.put(&[9]);
+    gather.put_number(queue.0);
+    gather.put(&[priority]);
+    gather.put_number(id.0);
+}
+
+pub(super) fn put_give_back(
+    gather: &mut Gather,
+    queue: QueueId,
+    (first, last): (Ordinal, Ordinal),
+    times: u32,
+) {
+    put_run(gather, 17, queue, first, last);
+    gather.put_number(u64::from(times));
+}
+
 fn put_run(gather: &mut Gather, which: u8, queue: QueueId, first: Ordinal, last: Ordinal) {
     gather.put(&[which]);
     gather.put_number(queue.0);
@@ -236,7 +307,10 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
     let entry = match source.octet()? {
         1 => decode_define(bytes, source)?,
         2 => decode_queue(source)?,
-        3 => decode_publish(bytes, source)?,
+        3 => {
+            let (places, message, published) = decode_published(bytes, source)?;
+            Entry::Publish { places, message, published }
+        }
         4 => {
             let (queue, first, last) = decode_run(source)?;
             Entry::Settle { queue, first, last }
@@ -251,6 +325,19 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
         14 => decode_remember(bytes, source)?,
         15 => {
             Entry::Redeliver { queue: QueueId(source.number()?), before: Ordinal(source.number()?) }
+        }
+        8 => {
+            let (queue, ordinal) = (QueueId(source.number()?), Ordinal(source.number()?));
+            let (places, message, published) = decode_published(bytes, source)?;
+            Entry::Transfer { queue, ordinal, places, message, published }
+        }
+        9 => {
+            let (queue, priority) = (QueueId(source.number()?), source.octet()?);
+            Entry::Level { queue, priority, id: QueueId(source.number()?) }
+        }
+        17 => {
+            let (queue, first, last) = decode_run(source)?;
+            Entry::GiveBack { queue, first, last, times: source.number_u32()? }
         }
         _ => return None,
     };
@@ -285,7 +372,10 @@ fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
     Some(Entry::Queue { id, next_ordinal, log, outstanding })
 }
 
-fn decode_publish(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
+fn decode_published(
+    bytes: &[u8],
+    source: &mut Source<'_>,
+) -> Option<(Vec<Place>, Message, Timestamp)> {
     let persistent = source.octet()? & PERSISTENT != 0;
     let published = Timestamp(source.number()?);
     let mut places = Vec::new();
@@ -297,7 +387,7 @@ fn decode_publish(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
         });
     }
     let message = content::copied(bytes, content::parts(source)?, persistent);
-    Some(Entry::Publish { places, message, published })
+    Some((places, message, published))
 }
 
 fn decode_run(source: &mut Source<'_>) -> Option<(QueueId, Ordinal, Ordinal)> {

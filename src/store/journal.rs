@@ -95,7 +95,7 @@ pub(super) struct JournalFile {
 /// The current journal.
 pub struct Journal {
     directory: Directory,
-    writer: EntryWriter,
+    pub(super) writer: EntryWriter,
     generation: u64,
     /// The last one before it of which anything was written.
     previous: Previous,
@@ -355,19 +355,19 @@ impl Journal {
         SyncPoint(self.entries_before + u64::from(self.written))
     }
 
-    fn put(&mut self, put: impl FnOnce(&mut Gather)) {
+    pub(super) fn put(&mut self, put: impl FnOnce(&mut Gather)) {
         let synced = self.progress.point().0.saturating_sub(self.entries_before);
         self.writer.put(u32::try_from(synced).unwrap_or(u32::MAX), put);
     }
 
-    fn put_runs(&mut self) {
+    pub(super) fn put_runs(&mut self) {
         self.put_delivered();
         if let Some(Run { queue, first, last }) = self.settled.take() {
             self.put(|gather| entry::put_settle(gather, queue, first, last));
         }
     }
 
-    fn put_delivered(&mut self) {
+    pub(super) fn put_delivered(&mut self) {
         if let Some(Run { queue, first, last }) = self.delivered.take() {
             self.put(|gather| entry::put_deliver(gather, queue, first, last));
         }

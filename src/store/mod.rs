@@ -64,6 +64,8 @@ mod sync;
 
 mod journal;
 
+mod moves;
+
 mod survey;
 
 mod inventory;

@@ -69,6 +69,17 @@ impl Snapshot {
         self.writer.put(0, |gather| entry::put_queue(gather, id, next_ordinal, log, outstanding));
     }
 
+    /// A queue's messages of another priority, under the number `id`: before that number's entry.
+    pub fn level(&mut self, queue: QueueId, priority: u8, id: QueueId) {
+        self.writer.saw(id);
+        self.writer.put(0, |gather| entry::put_level(gather, queue, priority, id));
+    }
+
+    /// How many deliveries of a message were given back without having failed.
+    pub fn give_back(&mut self, queue: QueueId, ordinal: Ordinal, times: u32) {
+        self.writer.put(0, |gather| entry::put_give_back(gather, queue, (ordinal, ordinal), times));
+    }
+
     /// A persistent message that is in these queues and not in their logs.
     pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
         self.writer.put(0, |gather| entry::put_publish(gather, places, message, published));

@@ -12,7 +12,9 @@
 mod configuration;
 mod coverage;
 mod graphs;
+mod naive_queue;
 mod permissions;
 mod print;
+mod queues;
 mod scripts;
 mod tidy;

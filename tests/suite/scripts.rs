@@ -21,6 +21,8 @@
 //!   alarm 12 50 7 0                                 MB: free disk, its limit, memory, its limit
 //!   wait 1500                                       so many milliseconds later
 //!   shutdown                                        everyone is told that the broker stops
+//!   wait 1500                                       so many milliseconds pass, and what they bring
+//!   drops                                           how many messages left unacknowledged, and why
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
 //!   at 1500ms                                       the clock stands so long after the script's begin
 //!   tracing on / off                                the firehose of vhost /
@@ -37,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leveret::broker::access::Change;
+use leveret::broker::drops::Cause;
 use leveret::broker::{Broker, BrokerOptions, Command, Effects, Measures, OpenConnection, Publish};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
@@ -209,11 +212,6 @@ impl Stage {
     fn command(&mut self, line: &str) -> Result<(), String> {
         match line.split_once(' ') {
             Some(("alarm", figures)) => self.alarm(figures),
-            Some(("wait", milliseconds)) => {
-                let later = milliseconds.parse::<u64>().map_err(|error| error.to_string())?;
-                self.now = Timestamp(self.now.0 + later);
-                Ok(())
-            }
             None => self.verb(line),
             Some(("change", change)) => self.change(change),
             Some(("at", time)) => self.at(time),
@@ -223,6 +221,10 @@ impl Stage {
                     .set_tracing("/", on == "on")
                     .then_some(())
                     .ok_or_else(|| "no vhost".to_owned())
+            }
+            Some(("wait", milliseconds)) => {
+                self.wait(milliseconds.parse().map_err(|_| "how long?")?);
+                Ok(())
             }
             Some((who, rest)) => match rest.strip_prefix("> ") {
                 Some(method) => self.method(who, method),
@@ -242,6 +244,13 @@ impl Stage {
             "room" => self.disk.fill(false),
             "shutdown" => {
                 self.broker.as_mut().ok_or("no broker")?.shut_down(&mut self.effects);
+            }
+            "drops" => {
+                let counts = *self.broker.as_ref().ok_or("no broker")?.drops().counts();
+                for cause in Cause::ALL.into_iter().filter(|cause| counts.of(*cause) > 0) {
+                    let (name, count) = (cause.name(), counts.of(cause));
+                    writeln!(self.outputs, "{name} {count}").map_err(|error| error.to_string())?;
+                }
             }
             "crash" | "strict" => {
                 self.strict |= verb == "strict";
@@ -292,6 +301,19 @@ impl Stage {
         let time = time.strip_suffix("ms").and_then(|number| number.parse::<u64>().ok());
         self.now = Timestamp(BEGIN.0 + time.ok_or("at so many ms")?);
         Ok(())
+    }
+
+    /// Lets time pass: turns happen when the broker asks for them.
+    fn wait(&mut self, milliseconds: u64) {
+        let end = Timestamp(self.now.0 + milliseconds);
+        while let Some(next) = self.broker.as_ref().and_then(Broker::next_deadline)
+            && next <= end
+        {
+            self.now = self.now.max(next);
+            self.end_turn();
+        }
+        self.now = end;
+        self.end_turn();
     }
 
     fn client(&mut self, id: ConnectionId, rest: &str) -> Result<(), String> {

@@ -55,7 +55,8 @@ const KEYS: &[Key] = &[
     key("max-in-memory-length", "maximum memory in bytes", COUNT, true),
     key("max-in-memory-bytes", "maximum memory in bytes", COUNT, true),
     key("overflow", "overflow value",
-        Check::OneOf(&["drop-head", "reject-publish", "reject-publish-dlx"]), true),
+        Check::OneOf(&["drop-head", "reject-publish", "reject-publish-dlx", "drop-lowest-priority"]),
+        true),
     key("delivery-limit", "delivery limit", Check::Integer(i64::MIN, i64::MAX), true),
     key("consumer-timeout", "consumer timeout", COUNT, true),
     key("fsync", "fsync policy", Check::Fsync, false),
@@ -191,6 +192,7 @@ impl PolicySettings {
             overflow: string("overflow").map(|overflow| match overflow {
                 "reject-publish" => Overflow::RejectPublish,
                 "reject-publish-dlx" => Overflow::RejectPublishDlx,
+                "drop-lowest-priority" => Overflow::DropLowestPriority,
                 _ => Overflow::DropHead,
             }),
             delivery_limit: number("delivery-limit"),

@@ -63,6 +63,29 @@ pub enum Overflow {
     RejectPublish,
     /// As `RejectPublish`, and dead-lettered.
     RejectPublishDlx,
+    /// The oldest messages of the lowest priority are dropped or dead-lettered.
+    DropLowestPriority,
+}
+
+impl Overflow {
+    /// Whether it is a message in the queue that goes, rather than the new one that is refused.
+    #[must_use]
+    pub fn drops(self) -> bool {
+        matches!(self, Self::DropHead | Self::DropLowestPriority)
+    }
+}
+
+/// Which messages wait before they are delivered again, and how long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DelayedRetry {
+    /// Those whose delivery failed.
+    pub failed: bool,
+    /// Those that a consumer gave back.
+    pub returned: bool,
+    /// How long after the first failure; after the second twice as long, and so on.
+    pub least: Duration,
+    /// But no longer than this.
+    pub most: Option<Duration>,
 }
 
 /// The arguments of queue.declare. `None` is: not limited, not wanted.
@@ -90,6 +113,10 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<ShortBytes>,
     /// `x-max-priority`: the highest priority; `None` (also for 0) is no priorities.
     pub max_priority: Option<u8>,
+    /// `x-delivery-limit`: how often a delivery may fail; `Some(None)` is as often as it likes.
+    pub delivery_limit: Option<Option<u32>>,
+    /// `x-delayed-retry-type`, `-min` and `-max`: how long messages wait that came back.
+    pub delayed_retry: Option<DelayedRetry>,
     /// `x-single-active-consumer`: one consumer at a time.
     pub single_active_consumer: bool,
     /// `x-fsync`: what a confirm of a message in this queue means; `None` is the broker's policy.
@@ -118,6 +145,7 @@ impl QueueArguments {
             overflow: match text(table, "x-overflow") {
                 Some("reject-publish") => Overflow::RejectPublish,
                 Some("reject-publish-dlx") => Overflow::RejectPublishDlx,
+                Some("drop-lowest-priority") => Overflow::DropLowestPriority,
                 _ => Overflow::DropHead,
             },
             dead_letter_exchange: exchange_name(table, "x-dead-letter-exchange")?,
@@ -125,6 +153,11 @@ impl QueueArguments {
             max_priority: number(table, "x-max-priority")
                 .and_then(|highest| u8::try_from(highest).ok())
                 .filter(|highest| *highest > 0),
+            delivery_limit: table
+                .get("x-delivery-limit")
+                .and_then(value::integer)
+                .map(|limit| (limit >= 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))),
+            delayed_retry: delayed_retry(table),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
             fsync: text(table, "x-fsync").and_then(|policy| policy.parse().ok()),
             consumer_timeout: number(table, "x-consumer-timeout").map(Duration::from_millis),
@@ -248,6 +281,18 @@ impl ArgumentError {
 /// A number that is not negative.
 fn number(table: &Table, argument: &str) -> Option<u64> {
     table.get(argument).and_then(value::integer).and_then(|number| u64::try_from(number).ok())
+}
+
+fn delayed_retry(table: &Table) -> Option<DelayedRetry> {
+    let (failed, returned) = match text(table, "x-delayed-retry-type")? {
+        "all" => (true, true),
+        "failed" => (true, false),
+        "returned" => (false, true),
+        _ => return None,
+    };
+    let least = Duration::from_millis(number(table, "x-delayed-retry-min")?);
+    let most = number(table, "x-delayed-retry-max").map(Duration::from_millis);
+    Some(DelayedRetry { failed, returned, least, most })
 }
 
 fn boolean(table: &Table, argument: &str) -> bool {

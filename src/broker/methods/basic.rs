@@ -14,9 +14,9 @@ use super::super::exception::{
     Exception, access_refused, not_allowed, not_implemented, precondition_failed, tag_in_use,
 };
 use super::super::lifecycle::tag_or_new;
-use super::super::queue::Queue;
+use super::super::queue::{Item, Queue};
 use super::super::reply_to::{self, PSEUDO_QUEUE};
-use super::super::transaction::Settlement;
+use super::super::transaction::{Requeue, Settlement};
 use super::queue::readable;
 use super::unexpected;
 
@@ -42,10 +42,12 @@ pub(super) fn handle(
             settle(broker, call, method.delivery_tag, method.multiple, Settlement::Ack)
         }
         basic::Method::Nack(basic::Nack { delivery_tag, multiple, requeue }) => {
-            settle(broker, call, delivery_tag, multiple, Settlement::Reject { requeue })
+            let settlement = rejection(requeue, Requeue::Returned);
+            settle(broker, call, delivery_tag, multiple, settlement)
         }
         basic::Method::Reject(basic::Reject { delivery_tag, requeue }) => {
-            settle(broker, call, delivery_tag, false, Settlement::Reject { requeue })
+            let settlement = rejection(requeue, Requeue::Failed);
+            settle(broker, call, delivery_tag, false, settlement)
         }
         basic::Method::Recover(method) => {
             recover(broker, call, method.requeue)?;
@@ -142,21 +144,13 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     let queue = readable(broker, call, &method.queue)?;
     let id = queue.id;
     refuse_get(broker, queue)?;
-    let Some(queue) = broker.queues.get_mut(&id) else { return Ok(()) };
-    let (mut item, message) = match queue.take() {
-        Ok(Some(taken)) => taken,
-        Ok(None) => {
-            broker.reply(call, basic::GetEmpty::default());
-            return Ok(());
-        }
-        Err(error) => {
-            // If that is for now: nothing can be had now.
-            broker.store_failed(Some(id), error);
-            broker.reply(call, basic::GetEmpty::default());
-            return Ok(());
-        }
+    broker.use_queue(id);
+    let Some((mut item, message)) = broker.take_live(id, Item::expired) else {
+        broker.reply(call, basic::GetEmpty::default());
+        return Ok(());
     };
-    let message_count = queue.ready_count();
+    let message_count = broker.queues.get(&id).map_or(0, |queue| queue.ready_count());
+    let message = broker.told(id, &item, message);
     let redelivered = item.deliveries > 0;
     if broker.vhosts[broker.connections[call.connection].vhost].traced {
         broker.trace_delivery(call.channel, id, &message, redelivered);
@@ -168,11 +162,9 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     if method.no_ack {
         broker.forget(id, &item);
     } else {
-        if item.journaled {
-            broker.store.journal().deliver(id, item.ordinal);
-        }
+        broker.note_delivery(&item);
         let delivered = Delivered { queue: id, item, deadline: None, consumer: None };
-        channel.unacked.push(delivery_tag, delivered);
+        broker.channels[call.channel].unacked.push(delivery_tag, delivered);
     }
     let delivery = Delivery { redelivered, message };
     let output = Output::GetOk { channel: number, delivery_tag, message_count, delivery };
@@ -195,6 +187,12 @@ fn refuse_get(broker: &Broker, queue: &Queue) -> Result<(), Exception> {
             queue_type.name()
         ),
     ))
+}
+
+/// What a rejection asks for. RabbitMQ's quorum queues take a reject for a failure of the delivery,
+/// a nack for none; so do all queues that count.
+fn rejection(requeue: bool, how: Requeue) -> Settlement {
+    if requeue { Settlement::Requeue(how) } else { Settlement::Discard }
 }
 
 /// basic.ack, nack and reject: one delivery, or all through a tag; tag 0 with `multiple` is all.
@@ -251,10 +249,9 @@ pub(super) fn apply_settlement(
     settlement: Settlement,
 ) {
     match settlement {
-        Settlement::Reject { requeue: true } => broker.requeue(channel, delivered),
-        Settlement::Ack | Settlement::Reject { requeue: false } => {
-            broker.settle(channel, &delivered);
-        }
+        Settlement::Ack => broker.settle(channel, &delivered),
+        Settlement::Discard => broker.discard(channel, delivered),
+        Settlement::Requeue(requeue) => broker.requeue(channel, delivered, requeue),
     }
 }
 
@@ -268,7 +265,7 @@ fn recover(broker: &mut Broker, call: &Call<'_>, requeue: bool) -> Result<(), Ex
     while let Some((_, delivered)) =
         broker.channels[call.channel].unacked.take_first_through(everything)
     {
-        broker.requeue(call.channel, delivered);
+        broker.requeue(call.channel, delivered, Requeue::Returned);
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
 use super::super::access::Operation;
-use super::super::arguments::{Differences, QueueArguments};
+use super::super::arguments::{Differences, QueueArguments, QueueType};
 use super::super::call::Call;
+use super::super::drops::Cause;
 use super::super::exception::{
     Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
 };
@@ -17,11 +18,6 @@ use super::super::reply_to::is_reply_to;
 use super::super::vhost::{VirtualHost, strip_line_ends};
 use super::exchange::refuse_default;
 use super::unexpected;
-
-/// Arguments that are checked and kept, but that this version does not act on: an operator finds
-/// them in the log.
-const NOT_IN_FORCE: &[&str] =
-    &["x-message-ttl", "x-expires", "x-dead-letter-exchange", "x-max-priority", "x-delivery-limit"];
 
 /// Handles a method of the class.
 pub(super) fn handle(
@@ -98,7 +94,10 @@ fn declare(
         }
         let name = strip_line_ends(&method.queue);
         broker.permit_any(call, Object::Queue(&name))?;
-        usable(broker, call, &name)?.name().clone()
+        let queue = usable(broker, call, &name)?;
+        let (id, name) = (queue.id, queue.name().clone());
+        broker.use_queue(id);
+        name
     } else {
         declare_active(broker, call, method)?
     };
@@ -154,6 +153,8 @@ fn declare_active(
             return Err(locked(&name, &vhost_name));
         }
         assert_equivalent(current, method, &subject)?;
+        let id = current.id;
+        broker.use_queue(id);
         return Ok(name);
     }
     refuse_beyond_limit(broker, vhost, &name)?;
@@ -166,8 +167,8 @@ fn declare_active(
     if !method.durable && !method.exclusive {
         broker.transient_queue(&subject)?;
     }
-    for argument in NOT_IN_FORCE.iter().filter(|name| arguments.table.get(name).is_some()) {
-        log::warn!("{subject}: {argument} is kept but not in force in this version");
+    if arguments.queue_type == QueueType::Quorum {
+        check_quorum(method, &subject)?;
     }
     let declared = Declaration {
         name: name.clone(),
@@ -194,6 +195,25 @@ fn refuse_beyond_limit(broker: &Broker, vhost: usize, name: &str) -> Result<(), 
         Some(limit) => Err(precondition_failed(format!(
             "cannot declare queue '{name}': queue limit in vhost '{vhost_name}' ({limit}) is reached"
         ))),
+    }
+}
+
+/// What RabbitMQ's quorum queues cannot be.
+fn check_quorum(method: &queue::Declare, subject: &str) -> Result<(), Exception> {
+    if method.queue.is_empty() {
+        let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
+        return Err(precondition_failed(text));
+    }
+    let invalid = [
+        (method.auto_delete, "auto-delete"),
+        (method.exclusive, "exclusive-owner"),
+        (!method.durable, "non-durable"),
+    ];
+    match invalid.into_iter().find(|(invalid, _)| *invalid) {
+        Some((_, property)) => {
+            Err(precondition_failed(format!("invalid property '{property}' for {subject}")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -293,14 +313,17 @@ fn purge(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Purge) -> Res
 /// Throws the ready messages of a queue away, in the journal too.
 fn purge_ready(broker: &mut Broker, id: QueueId) -> u32 {
     let Some(queue) = broker.queues.get_mut(&id) else { return 0 };
-    let before = queue.next_ordinal();
-    let (count, returned) = queue.purge(&mut broker.budget);
+    let (count, placed) = queue.purge(&mut broker.budget);
+    queue.drops.count(Cause::Purged, count);
+    broker.drops.count(Cause::Purged, count);
     if queue.declared.persists() {
         let journal = broker.store.journal();
-        for ordinal in returned {
-            journal.settle(id, ordinal);
+        for (level, ordinal) in placed {
+            journal.settle(level, ordinal);
         }
-        journal.purge(id, before);
+        for level in queue.levels() {
+            journal.purge(level.id, level.next_ordinal());
+        }
         let policy = queue.fsync(broker.options.fsync);
         broker.promise(policy);
     }

@@ -1,37 +1,44 @@
 //! A queue: messages in order, and the consumers that wait for them.
 //!
 //! ```text
-//!                      take                                              push
-//!   consumers  <──┬── returned ◄── requeued (own place, by ordinal)
-//!                 ├── resident  [ o o o o ]  heap, bounded               ◄── while the log is empty
-//!                 └── log       [ o o o o o o o o o o o o o … ]  disk    ◄── else
+//!                      take                                       push
+//!   consumers  <──┬── level 9  [ o o ]                        ◄── priority 9
+//!                 ├── level 5  [ o o o o … ]                  ◄── priority 5
+//!                 └── level 0  [ o o o o o o o o o o o o … ]  ◄── all others
 //! ```
 //!
-//! Each message that enters gets the next ordinal. Ready messages are in three places whose
-//! ordinals never interleave but for the returned ones: `resident` ones in memory, and, when they
-//! become too many, all further ones in the queue's log. So a message that does not wait touches no
-//! file, and a backlog of any length needs no memory.
+//! A queue without priorities has one level. Each message that enters a level gets its next
+//! ordinal. A level keeps messages in memory, and, when they become too many, all further ones in
+//! its log: so a message that does not wait touches no file, and a backlog of any length needs no
+//! memory.
 //!
 //! A queue knows no exchange, no channel and no clock: it reports, the broker decides.
 
+mod delayed;
+mod item;
+mod level;
 mod limits;
 mod ready;
 mod spill;
 
-use limits::Bounds;
-pub(super) use ready::{Budget, Held, Item};
+pub(super) use item::{Budget, Held, Item, property_flags};
+pub(super) use level::Level;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ids::{ConnectionId, Ordinal, QueueId};
+use crate::ids::{ConnectionId, QueueId, Timestamp};
 use crate::store::QueueLog;
 use crate::wire::ShortString;
 
 use super::access::EffectivePolicy;
 use super::arguments::QueueArguments;
 use super::consumers::Consumers;
+use super::drops::Ledger;
 use super::fsync::FsyncPolicy;
+use super::settings::{NEVER, QueueSettings};
+use delayed::DelayedKey;
+use item::Room;
 
 /// What a queue was declared as.
 #[derive(Clone, Debug)]
@@ -71,45 +78,48 @@ pub(super) struct Queue {
     pub routed: u64,
     /// The policies in force for it.
     pub policy: Option<Arc<EffectivePolicy>>,
-    bounds: Bounds,
-    next_ordinal: Ordinal,
-    resident: VecDeque<Item>,
-    returned: BTreeMap<Ordinal, Item>,
-    log: QueueLog,
-    /// What was appended to the log and may not be written yet.
-    pending: Vec<Item>,
-    resident_count: usize,
-    resident_bytes: u64,
-    /// Messages below may have been delivered although nothing says so: there was a power cut.
-    redelivered_before: Ordinal,
-    /// Octets of the bodies of ready messages, but for those before `counted_from`.
+    /// What is in force here.
+    pub settings: QueueSettings,
+    /// When it was last used, as far as x-expires goes; not known right after a restart.
+    pub used: Option<Timestamp>,
+    /// When the broker will look at it again at the latest.
+    pub timer: Timestamp,
+    /// The messages that left without an acknowledgement.
+    pub drops: Ledger,
+    /// The level that every queue has.
+    level: Level,
+    /// The levels of other priorities, made when a message first has them.
+    others: BTreeMap<u8, Level>,
+    /// Messages that came back and wait before they are delivered again.
+    delayed: BTreeMap<DelayedKey, Item>,
+    room: Room,
+    /// Octets of the bodies of ready messages, but for those that wait in a log since a restart.
     ready_body_bytes: u64,
-    /// The first ordinal after a restart: what was in the log before is not counted.
-    counted_from: Ordinal,
 }
 
 impl Queue {
     /// An empty queue.
     pub(super) fn new(id: QueueId, declared: Declaration, log: QueueLog) -> Self {
         let consumers = Consumers::new(&declared.arguments);
+        let settings = QueueSettings::of(&declared.arguments, None);
+        let priority = settings.priorities.map_or(0, |known| known.absent);
+        let level = Level::new(id, priority, declared.persists(), log);
         Self {
             id,
-            bounds: Bounds::new(&declared.arguments, None),
             declared,
             consumers,
             touched: false,
             routed: 0,
             policy: None,
-            next_ordinal: Ordinal(1),
-            resident: VecDeque::new(),
-            returned: BTreeMap::new(),
-            log,
-            pending: Vec::new(),
-            resident_count: 0,
-            resident_bytes: 0,
-            redelivered_before: Ordinal(0),
+            settings,
+            used: None,
+            timer: NEVER,
+            drops: Ledger::default(),
+            level,
+            others: BTreeMap::new(),
+            delayed: BTreeMap::new(),
+            room: Room::default(),
             ready_body_bytes: 0,
-            counted_from: Ordinal(0),
         }
     }
 
@@ -120,19 +130,25 @@ impl Queue {
 
     /// From now these policies are in force.
     pub(super) fn set_policy(&mut self, policy: Option<Arc<EffectivePolicy>>) {
-        self.bounds = Bounds::new(&self.declared.arguments, policy.as_deref());
+        let settings = policy.as_ref().map(|policy| &policy.settings);
+        self.settings = QueueSettings::of(&self.declared.arguments, settings);
         self.policy = policy;
     }
 
     /// What a confirm of a message in it means, where the broker's policy is `default`.
     pub(super) fn fsync(&self, default: FsyncPolicy) -> FsyncPolicy {
-        let policy = self.policy.as_ref().and_then(|policy| policy.settings.fsync);
-        self.declared.arguments.fsync.or(policy).unwrap_or(default)
+        self.settings.fsync.unwrap_or(default)
     }
 
     /// Whether a connection may use it.
     pub(super) fn open_to(&self, connection: ConnectionId) -> bool {
         self.declared.exclusive.is_none_or(|owner| owner == connection)
+    }
+
+    /// When it ends because nobody uses it.
+    pub(super) fn lapses(&self) -> Option<Timestamp> {
+        let unused = self.settings.expires.filter(|_| self.consumers.is_empty())?;
+        Some(self.used?.after(unused))
     }
 
     /// How many messages are ready, as the protocol counts them (32 bits; more is the most).

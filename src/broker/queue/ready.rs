@@ -1,266 +1,292 @@
 //! The messages of a queue: in at the back, out at the front, back to their place.
 
-use crate::ids::{Ordinal, Timestamp};
+use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
-use crate::store::{Location, LogState, QueueLog, StoreError, SyncFile};
+use crate::store::{QueueLog, StoreError, SyncFile};
 
-use super::Queue;
-
-/// The most messages of one queue that are kept in memory, ready and unacknowledged together.
-const RESIDENT_COUNT_MAX: usize = 16 * 1024;
-/// The most octets of one queue's messages that are kept in memory.
-const RESIDENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// What a message costs beside its own octets, roughly.
-const ITEM_BYTES: u64 = 128;
-
-/// Octets that the messages of all queues together may take in memory.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    left: u64,
-}
-
-impl Budget {
-    /// So many octets.
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self { left: bytes }
-    }
-}
-
-/// Where a message's octets are while the queue keeps it.
-#[derive(Clone, Debug)]
-pub(crate) enum Held {
-    /// In memory.
-    Resident(Message),
-    /// In the queue's log, to be read when needed.
-    Logged(Location),
-}
-
-/// A message in a queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    /// Its place.
-    pub ordinal: Ordinal,
-    /// Its octets.
-    pub held: Held,
-    /// How often it has been handed to a consumer; more than 0 means redelivered.
-    pub deliveries: u32,
-    /// Whether the journal knows it: persistent, in a queue that persists.
-    pub journaled: bool,
-    /// When it was published.
-    pub published: Timestamp,
-    /// Octets of its body; 0 where they are not known and nobody asks.
-    pub body_length: u32,
-}
-
-/// What an item in memory counts against the bounds.
-fn cost(message: &Message) -> u64 {
-    message.size() + ITEM_BYTES
-}
+use super::item::{Budget, Held, Item, own_priority};
+use super::{Level, Queue};
 
 impl Queue {
-    /// The ordinal of the next message, which is taken by the call.
-    pub(crate) fn take_ordinal(&mut self) -> Ordinal {
-        let ordinal = self.next_ordinal;
-        self.next_ordinal = ordinal.next();
-        ordinal
+    /// The priority that the queue gives a message: its level.
+    pub(crate) fn priority_of(&self, message: &Message) -> u8 {
+        match self.settings.priorities {
+            None => self.level.priority, // the usual case: the message is not looked into
+            Some(known) => own_priority(message).unwrap_or(known.absent).min(known.highest),
+        }
     }
 
-    /// Sets the ordinal of the next message: recovery.
-    pub(crate) fn set_next_ordinal(&mut self, next: Ordinal) {
-        self.next_ordinal = self.next_ordinal.max(next);
+    /// The level of a priority, if there is one.
+    pub(crate) fn level(&self, priority: u8) -> Option<&Level> {
+        if priority == self.level.priority { Some(&self.level) } else { self.others.get(&priority) }
     }
 
-    /// The ordinal that the next message will get.
-    pub(crate) fn next_ordinal(&self) -> Ordinal {
-        self.next_ordinal
+    /// The level of a priority, to be changed.
+    pub(crate) fn level_mut(&mut self, priority: u8) -> Option<&mut Level> {
+        if priority == self.level.priority {
+            Some(&mut self.level)
+        } else {
+            self.others.get_mut(&priority)
+        }
+    }
+
+    /// Adds a level that a first message is for.
+    pub(crate) fn add_level(&mut self, priority: u8, id: QueueId, log: QueueLog) {
+        let persists = self.declared.persists();
+        self.others.insert(priority, Level::new(id, priority, persists, log));
+    }
+
+    /// All levels, the lowest priority first.
+    pub(crate) fn levels(&self) -> impl DoubleEndedIterator<Item = &Level> {
+        let own = self.level.priority;
+        let lower = self.others.range(..own).map(|(_, level)| level);
+        let higher = self.others.range(own..).map(|(_, level)| level);
+        lower.chain(std::iter::once(&self.level)).chain(higher)
+    }
+
+    /// The level that is served first, of those with something ready.
+    fn first_level(&mut self) -> Option<&mut Level> {
+        if self.others.is_empty() {
+            return self.level.has_ready().then_some(&mut self.level);
+        }
+        let priority = self.levels().rev().find(|level| level.has_ready())?.priority;
+        self.level_mut(priority)
     }
 
     /// Whether one more message can stay in memory.
     pub(crate) fn has_room(&self, message: &Message, budget: &Budget) -> bool {
-        self.log.is_empty()
-            && self.resident_count < RESIDENT_COUNT_MAX
-            && self.resident_bytes + cost(message) <= RESIDENT_BYTES_MAX
-            && cost(message) <= budget.left
+        self.level(self.priority_of(message)).is_none_or(|level| level.log.is_empty())
+            && self.room.takes(message, budget)
     }
 
-    /// Adds a message at the back: in memory where there is room, else in the log.
-    pub(crate) fn push(&mut self, mut item: Item, budget: &mut Budget) {
-        item.deliveries = item.deliveries.max(self.deliveries_at_least(item.ordinal));
+    /// Adds a message at the back of its level, which is there. Says where it is, and whether the
+    /// journal is to know of it.
+    pub(crate) fn push(
+        &mut self,
+        priority: u8,
+        message: &Message,
+        now: Timestamp,
+        budget: &mut Budget,
+    ) -> Option<(QueueId, Ordinal, bool)> {
+        let own = priority == self.level.priority;
+        let level = if own { &mut self.level } else { self.others.get_mut(&priority)? };
+        let ordinal = level.take_ordinal();
+        let held = Held::Resident(message.clone());
+        let item = level.item(&self.settings, ordinal, held, message, now);
         self.ready_body_bytes += u64::from(item.body_length);
-        if let Held::Resident(message) = &item.held {
-            if self.has_room(message, budget) {
-                self.charge(message, budget);
-                self.resident.push_back(item);
-            } else {
-                self.log.append(item.ordinal, message, item.published);
-                self.pending.push(item);
+        let place = (level.id, ordinal, item.journaled);
+        level.push(item, &self.settings, &mut self.room, budget);
+        Some(place)
+    }
+
+    /// Takes the first ready message out, to be settled or requeued later.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
+        // The way of most messages: one level, nothing out of order.
+        if self.others.is_empty()
+            && let Some(taken) = self.level.take_resident()
+        {
+            self.uncount(&taken.0);
+            return Ok(Some(taken));
+        }
+        self.take_first()
+    }
+
+    fn take_first(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
+        loop {
+            let Some(priority) = self.first_level().map(|level| level.priority) else {
+                return Ok(None);
+            };
+            if let Some(taken) = self.take_from(priority)? {
+                return Ok(Some(taken));
             }
         }
     }
 
-    /// Takes the first ready message out, to be settled or requeued later. A damaged record in the
-    /// log is skipped (and reported by the store).
-    pub(crate) fn take(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
-        let taken = self.take_first()?;
+    /// Takes the first ready message of the lowest priority out.
+    pub(crate) fn take_lowest(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
+        loop {
+            let lowest = self.levels().find(|level| level.has_ready());
+            let Some(priority) = lowest.map(|level| level.priority) else { return Ok(None) };
+            if let Some(taken) = self.take_from(priority)? {
+                return Ok(Some(taken));
+            }
+        }
+    }
+
+    /// Takes the first ready message of a level out. None if it had only damaged ones.
+    fn take_from(&mut self, priority: u8) -> Result<Option<(Item, Message)>, StoreError> {
+        while let Some(item) = self.level_mut(priority).and_then(Level::take_known) {
+            self.uncount(&item);
+            match (self.message(&item)?, &item.held) {
+                (Some(message), _) => return Ok(Some((item, message))),
+                (None, Held::Logged(location)) => {
+                    let location = *location;
+                    if let Some(level) = self.level_mut(priority) {
+                        level.log.release(location);
+                    }
+                }
+                (None, Held::Resident(_)) => {}
+            }
+        }
+        let own = priority == self.level.priority;
+        let level = if own { Some(&mut self.level) } else { self.others.get_mut(&priority) };
+        let Some(level) = level else { return Ok(None) };
+        let taken = level.take_logged(&self.settings)?;
         if let Some((item, _)) = &taken {
-            let length = u64::from(item.body_length);
-            self.ready_body_bytes = self.ready_body_bytes.saturating_sub(length);
+            self.uncount(item);
         }
         Ok(taken)
     }
 
-    fn take_first(&mut self) -> Result<Option<(Item, Message)>, StoreError> {
-        while let Some((ordinal, _)) = self.returned.first_key_value() {
-            if self.resident.front().is_some_and(|front| front.ordinal < *ordinal) {
-                break;
-            }
-            let Some((_, item)) = self.returned.pop_first() else { break };
-            match (self.message(&item)?, &item.held) {
-                (Some(message), _) => return Ok(Some((item, message))),
-                (None, Held::Logged(location)) => self.log.release(*location),
-                (None, Held::Resident(_)) => {}
+    /// Takes a message whose time is over by `now`, if there is one in sight: whatever its place
+    /// among those in memory, of those in a log the first.
+    pub(crate) fn take_expired(&mut self, now: Timestamp) -> Result<Option<Item>, StoreError> {
+        for level in std::iter::once(&mut self.level).chain(self.others.values_mut()) {
+            if let Some(item) = level.take_expired(now, &self.settings)? {
+                self.uncount(&item);
+                return Ok(Some(item));
             }
         }
-        if let Some(item) = self.resident.pop_front()
-            && let Held::Resident(message) = &item.held
-        {
-            let message = message.clone();
-            return Ok(Some((item, message)));
+        Ok(None)
+    }
+
+    /// When the next message in sight expires.
+    pub(crate) fn next_expiry(&mut self) -> Result<Timestamp, StoreError> {
+        let mut next = self.level.next_expiry(&self.settings)?;
+        for level in self.others.values_mut() {
+            next = next.min(level.next_expiry(&self.settings)?);
         }
-        let Some(stored) = self.log.take()? else { return Ok(None) };
-        let item = Item {
-            ordinal: stored.ordinal,
-            held: Held::Logged(stored.location),
-            deliveries: self.deliveries_at_least(stored.ordinal),
-            journaled: self.declared.persists() && stored.message.persistent(),
-            published: stored.published,
-            body_length: self.counted_length(stored.ordinal, &stored.message),
-        };
-        Ok(Some((item, stored.message)))
+        Ok(next)
     }
 
     /// Lets go of a message that was taken: acknowledged, rejected or dropped.
     pub(crate) fn settle(&mut self, item: &Item, budget: &mut Budget) {
-        self.forget(item, budget);
+        match &item.held {
+            Held::Resident(message) => self.room.free(message, budget),
+            Held::Logged(location) => {
+                let location = *location;
+                if let Some(level) = self.level_mut(item.priority) {
+                    level.log.release(location);
+                }
+            }
+        }
     }
 
     /// Puts a message that was taken back to its place.
     pub(crate) fn requeue(&mut self, item: Item) {
         self.ready_body_bytes += u64::from(item.body_length);
-        self.returned.insert(item.ordinal, item);
+        if let Some(level) = self.level_mut(item.priority) {
+            level.place(item);
+        }
     }
 
-    /// Adds a message to the returned ones that was not taken in this process: recovery.
-    pub(crate) fn restore(&mut self, mut item: Item, budget: &mut Budget) {
-        item.deliveries = item.deliveries.max(self.deliveries_at_least(item.ordinal));
-        self.ready_body_bytes += u64::from(item.body_length);
+    /// Adds a message to its place that was not taken in this process: recovery.
+    pub(crate) fn restore(&mut self, item: Item, budget: &mut Budget) {
         if let Held::Resident(message) = &item.held {
-            self.charge(message, budget);
+            self.room.charge(message, budget);
         }
-        self.returned.insert(item.ordinal, item);
+        self.requeue(item);
     }
 
-    /// Throws all ready messages away. Returns how many they were, and the ordinals of those that
-    /// the journal knows as delivered (all others are below the next ordinal and were never taken).
-    pub(crate) fn purge(&mut self, budget: &mut Budget) -> (u64, Vec<Ordinal>) {
+    /// The priority of the level that every queue has.
+    pub(crate) fn own_priority(&self) -> u8 {
+        self.level.priority
+    }
+
+    /// An item for a message of an earlier process, in a level that is there: recovery.
+    pub(crate) fn known_item(
+        &self,
+        priority: u8,
+        ordinal: Ordinal,
+        held: Held,
+        message: &Message,
+        published: Timestamp,
+    ) -> Option<Item> {
+        let level = self.level(priority)?;
+        Some(level.item(&self.settings, ordinal, held, message, published))
+    }
+
+    /// Adds a message at the back that an earlier process had: recovery.
+    pub(crate) fn push_restored(&mut self, item: Item, budget: &mut Budget) {
+        self.ready_body_bytes += u64::from(item.body_length);
+        let own = item.priority == self.level.priority;
+        let level = if own { Some(&mut self.level) } else { self.others.get_mut(&item.priority) };
+        if let Some(level) = level {
+            level.push(item, &self.settings, &mut self.room, budget);
+        }
+    }
+
+    /// Throws all ready messages away. Returns how many they were, and those that the journal has
+    /// to be told of one by one: all others are below their level's next ordinal and were never
+    /// taken.
+    pub(crate) fn purge(&mut self, budget: &mut Budget) -> (u64, Vec<(QueueId, Ordinal)>) {
         let count = self.ready();
-        let returned = std::mem::take(&mut self.returned);
         let mut journaled = Vec::new();
-        for (ordinal, item) in returned {
-            self.forget(&item, budget);
-            if item.journaled {
-                journaled.push(ordinal);
+        let priorities: Vec<u8> = self.levels().map(|level| level.priority).collect();
+        for priority in priorities {
+            let Some(level) = self.level_mut(priority) else { continue };
+            let id = level.id;
+            for (item, placed) in level.clear() {
+                self.settle(&item, budget);
+                if placed && item.journaled {
+                    journaled.push((id, item.ordinal));
+                }
             }
         }
-        for item in std::mem::take(&mut self.resident) {
-            self.forget(&item, budget);
-            // One that counts as delivered is none of those that a purge takes by itself.
-            if item.journaled && item.deliveries > 0 {
-                journaled.push(item.ordinal);
-            }
-        }
-        self.log.purge();
-        self.pending.clear();
         self.ready_body_bytes = 0;
         (count, journaled)
     }
 
     /// How many messages are ready.
     pub(crate) fn ready(&self) -> u64 {
-        self.resident.len() as u64 + self.returned.len() as u64 + self.log.ready()
+        self.level.ready() + self.others.values().map(Level::ready).sum::<u64>()
     }
 
     /// Whether a message is ready.
     pub(crate) fn has_ready(&self) -> bool {
-        !(self.resident.is_empty() && self.returned.is_empty() && self.log.is_empty())
+        self.level.has_ready() || self.others.values().any(Level::has_ready)
     }
 
-    /// The log's extent, for a snapshot.
-    pub(crate) fn log_state(&self) -> LogState {
-        self.log.state()
-    }
-
-    /// The log's files that were written since the last call.
+    /// The files of the logs that were written since the last call.
     pub(crate) fn log_files(&mut self) -> Vec<SyncFile> {
-        self.log.sync_files()
+        let mut files = self.level.log.sync_files();
+        files.extend(self.others.values_mut().flat_map(|level| level.log.sync_files()));
+        files
     }
 
-    /// The log's files have to be synced once more: a checkpoint failed.
+    /// The logs' files have to be synced once more: a checkpoint failed.
     pub(crate) fn sync_again(&mut self) {
-        self.log.sync_again();
+        self.level.log.sync_again();
+        self.others.values_mut().for_each(|level| level.log.sync_again());
     }
 
-    /// Gives the queue the log that an earlier process left, with ordinals below `counted_from`:
-    /// recovery.
-    pub(crate) fn restore_log(
-        &mut self,
-        log: QueueLog,
-        counted_from: Ordinal,
-        redelivered_before: Ordinal,
-    ) {
-        self.redelivered_before = redelivered_before;
-        self.counted_from = counted_from;
-        self.log = log;
-    }
-
-    /// How often a message has been delivered at least: once, if a power cut may have taken the
-    /// news of it.
-    fn deliveries_at_least(&self, ordinal: Ordinal) -> u32 {
-        u32::from(ordinal < self.redelivered_before)
-    }
-
-    /// Below this ordinal messages may have been delivered although nothing says so.
-    pub(crate) fn redelivered_before(&self) -> Ordinal {
-        self.redelivered_before
-    }
-
-    /// The log itself: recovery.
-    pub(crate) fn log_mut(&mut self) -> &mut QueueLog {
-        &mut self.log
-    }
-
-    /// Ready messages that are in memory or returned, for a snapshot.
-    pub(crate) fn ready_items(&self) -> impl Iterator<Item = &Item> {
-        self.returned.values().chain(&self.resident)
-    }
-
-    /// Ends the queue. Returns how many messages were ready, and the log, which is to be deleted when
-    /// the journal tells of it.
-    pub(crate) fn end(self, budget: &mut Budget) -> (u64, QueueLog) {
+    /// Ends the queue. Returns how many messages were ready, and the logs, which are to be deleted
+    /// when the journal tells of it.
+    pub(crate) fn end(mut self, budget: &mut Budget) -> (u64, Vec<QueueLog>) {
         let count = self.ready();
-        for item in self.returned.values().chain(&self.resident) {
-            if let Held::Resident(message) = &item.held {
-                budget.left += cost(message);
+        self.forget_delayed(budget);
+        let mut logs = Vec::new();
+        for level in std::iter::once(self.level).chain(self.others.into_values()) {
+            let (items, log) = level.into_parts();
+            for item in items {
+                if let Held::Resident(message) = &item.held {
+                    self.room.free(message, budget);
+                }
             }
+            logs.push(log);
         }
-        (count, self.log)
+        (count, logs)
     }
 
     /// The octets of an item; `None` if its record is damaged.
     pub(crate) fn message(&self, item: &Item) -> Result<Option<Message>, StoreError> {
         match &item.held {
             Held::Resident(message) => Ok(Some(message.clone())),
-            Held::Logged(location) => Ok(self.log.read(*location)?.map(|stored| stored.message)),
+            Held::Logged(location) => {
+                let Some(level) = self.level(item.priority) else { return Ok(None) };
+                Ok(level.log.read(*location)?.map(|stored| stored.message))
+            }
         }
     }
 
@@ -268,37 +294,17 @@ impl Queue {
     pub(crate) fn published(&self, item: &Item) -> Timestamp {
         match item.held {
             Held::Logged(location) if item.published == Timestamp::default() => {
-                let stored = self.log.read(location).ok().flatten();
+                let level = self.level(item.priority);
+                let stored = level.and_then(|level| level.log.read(location).ok().flatten());
                 stored.map_or(item.published, |stored| stored.published)
             }
             Held::Logged(_) | Held::Resident(_) => item.published,
         }
     }
 
-    /// What a message from the log counts against a limit on octets.
-    fn counted_length(&self, ordinal: Ordinal, message: &Message) -> u32 {
-        if ordinal < self.counted_from { 0 } else { message.body_length() }
+    /// A message is ready no more.
+    fn uncount(&mut self, item: &Item) {
+        let length = u64::from(item.body_length);
+        self.ready_body_bytes = self.ready_body_bytes.saturating_sub(length);
     }
-
-    pub(super) fn charge(&mut self, message: &Message, budget: &mut Budget) {
-        self.resident_count += 1;
-        self.resident_bytes += cost(message);
-        budget.left = budget.left.saturating_sub(cost(message));
-    }
-
-    fn forget(&mut self, item: &Item, budget: &mut Budget) {
-        match &item.held {
-            Held::Resident(message) => {
-                release(&mut self.resident_count, &mut self.resident_bytes, cost(message), budget)
-            }
-            Held::Logged(location) => self.log.release(*location),
-        }
-    }
-}
-
-/// Takes a resident message off the counts.
-fn release(count: &mut usize, bytes: &mut u64, cost: u64, budget: &mut Budget) {
-    *count = count.saturating_sub(1);
-    *bytes = bytes.saturating_sub(cost);
-    budget.left += cost;
 }

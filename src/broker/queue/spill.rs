@@ -1,4 +1,4 @@
-//! What a queue's log has taken in this turn, and gives back when the disk is full.
+//! What a queue's logs have taken in this turn, and give back when the disk is full.
 //!
 //! ```text
 //!   push ──▶ log: gathered ── flush ──▶ on disk
@@ -9,30 +9,50 @@
 
 use crate::store::StoreError;
 
-use super::{Budget, Held, Queue};
+use super::super::settings::QueueSettings;
+use super::item::Room;
+use super::{Budget, Held, Level, Queue};
 
 impl Queue {
-    /// Writes what was appended to the log since the last call.
+    /// Writes what was appended to the logs since the last call. The first that fails says why.
     pub(crate) fn flush(&mut self, budget: &mut Budget) -> Result<(), StoreError> {
+        let mut result = self.level.flush(&self.settings, &mut self.room, budget);
+        for level in self.others.values_mut() {
+            let flushed = level.flush(&self.settings, &mut self.room, budget);
+            result = result.and(flushed);
+        }
+        result
+    }
+}
+
+impl Level {
+    fn flush(
+        &mut self,
+        settings: &QueueSettings,
+        room: &mut Room,
+        budget: &mut Budget,
+    ) -> Result<(), StoreError> {
         let flushed = self.log.flush();
         match &flushed {
-            Ok(()) => drop(std::mem::take(&mut self.pending)),
-            Err(error) if error.is_passing() && !self.log.has_written() => self.take_back(budget),
+            Ok(()) => self.pending.clear(),
+            Err(error) if error.is_passing() && !self.log.has_written() => {
+                self.take_back(settings, room, budget);
+            }
             Err(_) => {}
         }
         flushed
     }
 
     /// Takes the messages back that could not be written, when the log has no others.
-    fn take_back(&mut self, budget: &mut Budget) {
+    fn take_back(&mut self, settings: &QueueSettings, room: &mut Room, budget: &mut Budget) {
         let count = usize::try_from(self.log.ready()).unwrap_or(usize::MAX);
-        let mut pending = std::mem::take(&mut self.pending);
+        let pending = std::mem::take(&mut self.pending);
         let written = pending.len().saturating_sub(count);
         self.log.purge();
-        for item in pending.drain(written..) {
+        for item in pending.into_iter().skip(written) {
             if let Held::Resident(message) = &item.held {
-                self.charge(message, budget);
-                self.resident.push_back(item);
+                room.charge(message, budget);
+                self.keep(item, settings);
             }
         }
     }

@@ -118,6 +118,13 @@ fn line(entry: &Entry) -> String {
             format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
         }
         Entry::Redeliver { queue, before } => format!("redeliver {queue} before {before}"),
+        Entry::Transfer { queue, ordinal, places, .. } => {
+            format!("transfer {queue} {ordinal} to {places:?}")
+        }
+        Entry::Level { queue, priority, id } => format!("level {queue} {priority} as {id}"),
+        Entry::GiveBack { queue, first, last, times } => {
+            format!("give back {queue} {first} to {last}, {times} times")
+        }
         Entry::Purge { queue, before } => format!("purge {queue} before {before}"),
     }
 }

@@ -1,0 +1,60 @@
+//! Messages that leave their queue by themselves: their time is over, or the queue is too long.
+
+use crate::ids::QueueId;
+
+use super::Broker;
+use super::dead_letter::Dead;
+use super::deaths::Reason;
+
+/// So many messages of a queue expire in a turn; the next turn goes on.
+pub(super) const EXPIRED_PER_TURN: usize = 2048;
+
+impl Broker {
+    /// Takes messages out of a queue whose time is over, as many as a turn may.
+    pub(super) fn expire(&mut self, id: QueueId) {
+        for _ in 0..EXPIRED_PER_TURN {
+            if self.morgue.is_full() {
+                break;
+            }
+            let Some(queue) = self.queues.get_mut(&id) else { return };
+            match queue.take_expired(self.now) {
+                Ok(Some(item)) => {
+                    let (item, reason) = (Some(item), Reason::Expired);
+                    self.die(Dead { queue: id, item, message: None, reason });
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    return;
+                }
+            }
+        }
+        self.turn.later.push(id);
+    }
+
+    /// Takes ready messages out of a queue until it is within its limits: the first, which is the
+    /// oldest, or the oldest of the lowest priority. Waiting consumers come first.
+    pub(super) fn drop_excess(&mut self, id: QueueId) {
+        if !self.queues.get(&id).is_some_and(|queue| queue.over_limit()) {
+            return;
+        }
+        self.deliver(id);
+        self.expire(id);
+        while let Some(queue) = self.queues.get_mut(&id)
+            && queue.over_limit()
+        {
+            let taken = if queue.drops_lowest() { queue.take_lowest() } else { queue.take() };
+            match taken {
+                Ok(Some((item, message))) => {
+                    let (item, message) = (Some(item), Some(message));
+                    self.die(Dead { queue: id, item, message, reason: Reason::MaxLength });
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a broker can be told from outside, and what holds if nothing is said.
+
+use super::fsync::FsyncPolicy;
+
+/// What a broker can be told from outside.
+#[derive(Clone, Debug)]
+pub struct BrokerOptions {
+    /// What a confirm means.
+    pub fsync: FsyncPolicy,
+    /// Octets of deliveries that may wait in a connection's outbox; above it, its consumers wait.
+    pub outbox_bytes_max: u64,
+    /// The longest body that is accepted, in octets.
+    pub message_bytes_max: u64,
+    /// Octets of messages that all queues together keep in memory; the rest waits on disk.
+    pub resident_bytes_max: u64,
+    /// Octets of messages that wait for tx.commit on all channels together.
+    pub transactions_bytes_max: u64,
+    /// Where server-made names begin.
+    pub seed: u64,
+    /// Whether a first start makes the vhost `/` and the user `guest`.
+    pub defaults: bool,
+    /// What the broker calls itself where RabbitMQ tells the name of a node.
+    pub node: String,
+    /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
+    pub strict: bool,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        Self {
+            fsync: FsyncPolicy::Always,
+            outbox_bytes_max: 1024 * 1024,
+            message_bytes_max: 16 * 1024 * 1024,
+            resident_bytes_max: 64 * 1024 * 1024,
+            transactions_bytes_max: 1024 * 1024 * 1024,
+            seed: 0,
+            defaults: true,
+            node: "leveret@localhost".to_owned(),
+            strict: false,
+        }
+    }
+}

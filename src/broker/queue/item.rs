@@ -1,0 +1,145 @@
+//! A message in a queue, and what it costs to keep it in memory.
+
+use std::time::Duration;
+
+use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::message::Message;
+use crate::store::Location;
+use crate::wire::PropertiesView;
+
+/// The most messages of one queue that are kept in memory, ready and unacknowledged together.
+const RESIDENT_COUNT_MAX: usize = 16 * 1024;
+/// The most octets of one queue's messages that are kept in memory.
+const RESIDENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What a message costs beside its own octets, roughly.
+const ITEM_BYTES: u64 = 128;
+
+/// Property flags (section 4.2.6.1): which values are there.
+const PRIORITY_FLAG: u16 = 1 << 11;
+const EXPIRATION_FLAG: u16 = 1 << 8;
+
+/// Where a message's octets are while the queue keeps it.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    /// In memory.
+    Resident(Message),
+    /// In a log of the queue, to be read when needed.
+    Logged(Location),
+}
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// The number of its level, by which journal and snapshots know it.
+    pub level: QueueId,
+    /// Its place in its level.
+    pub ordinal: Ordinal,
+    /// Its octets.
+    pub held: Held,
+    /// How often it has been handed to a consumer; more than 0 means redelivered.
+    pub deliveries: u32,
+    /// How many of these were given back without having failed.
+    pub returns: u32,
+    /// The priority of its level, by which the queue knows it.
+    pub priority: u8,
+    /// Whether the journal knows it: persistent, in a queue that persists.
+    pub journaled: bool,
+    /// When it was published.
+    pub published: Timestamp,
+    /// When its time is over.
+    pub expires: Timestamp,
+    /// Octets of its body that count against a limit.
+    pub body_length: u32,
+}
+
+impl Item {
+    /// How often a delivery of it has failed.
+    pub(crate) fn failures(&self) -> u32 {
+        self.deliveries.saturating_sub(self.returns)
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn expired(&self, now: Timestamp) -> bool {
+        self.expires <= now
+    }
+
+    /// Whether its time is over for a waiting consumer too: one that may not wait at all
+    /// (a time to live of 0) is delivered in the turn in which it came.
+    pub(crate) fn expired_for_consumer(&self, now: Timestamp) -> bool {
+        self.expired(now) && (self.deliveries > 0 || self.published < now)
+    }
+}
+
+/// The time to live that a message brought along (`expiration`), which was checked when it came.
+pub(crate) fn own_ttl(message: &Message) -> Option<Duration> {
+    if property_flags(message) & EXPIRATION_FLAG == 0 {
+        return None;
+    }
+    let view = PropertiesView::parse(message.properties()).ok()?;
+    let digits = std::str::from_utf8(view.expiration()?).ok()?;
+    digits.parse().ok().map(Duration::from_millis)
+}
+
+/// The priority that a message brought along.
+pub(crate) fn own_priority(message: &Message) -> Option<u8> {
+    if property_flags(message) & PRIORITY_FLAG == 0 {
+        return None;
+    }
+    PropertiesView::parse(message.properties()).ok()?.priority()
+}
+
+/// The flags that say which properties a message has.
+pub(crate) fn property_flags(message: &Message) -> u16 {
+    match message.properties() {
+        [high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => 0,
+    }
+}
+
+/// Octets that the messages of all queues together may take in memory.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: u64,
+}
+
+impl Budget {
+    /// So many octets.
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self { left: bytes }
+    }
+}
+
+/// What one queue keeps in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    count: usize,
+    bytes: u64,
+}
+
+impl Room {
+    /// Whether one more message can stay in memory.
+    pub(crate) fn takes(&self, message: &Message, budget: &Budget) -> bool {
+        self.count < RESIDENT_COUNT_MAX
+            && self.bytes + cost(message) <= RESIDENT_BYTES_MAX
+            && cost(message) <= budget.left
+    }
+
+    /// A message is kept in memory from now on.
+    pub(crate) fn charge(&mut self, message: &Message, budget: &mut Budget) {
+        self.count += 1;
+        self.bytes += cost(message);
+        budget.left = budget.left.saturating_sub(cost(message));
+    }
+
+    /// A message is kept no more.
+    pub(crate) fn free(&mut self, message: &Message, budget: &mut Budget) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(cost(message));
+        budget.left += cost(message);
+    }
+}
+
+/// What a message in memory counts against the bounds.
+fn cost(message: &Message) -> u64 {
+    message.size() + ITEM_BYTES
+}
