@@ -1,11 +1,15 @@
-//! The command line: `leveret [serve] [flags]`.
+//! The command line: `leveret [serve] [flags]`, `leveret perf [flags]`.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use log::LevelFilter;
+
 use leveret::config::Config;
+use leveret::perf;
 use leveret::server;
 
 /// An AMQP 0-9-1 message broker that any RabbitMQ client can use unchanged.
@@ -22,6 +26,8 @@ struct CommandLine {
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
     Serve(Serve),
+    /// Puts a load on a broker, any AMQP 0-9-1 broker, and checks that nothing is lost or reordered
+    Perf(perf::Options),
 }
 
 #[derive(Debug, Args)]
@@ -35,18 +41,34 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return answer(&error),
     };
-    let config = match line.command {
-        Some(Command::Serve(serve)) => serve.config,
-        None => line.config,
+    let result = match line.command {
+        Some(Command::Serve(serve)) => serve_clients(&serve.config),
+        Some(Command::Perf(options)) => put_load(&options),
+        None => serve_clients(&line.config),
     };
-    env_logger::Builder::new().filter_level(config.log).format_target(false).init();
-    match server::run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
+    match result {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("leveret: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve_clients(config: &Config) -> Result<ExitCode, Box<dyn Error>> {
+    log_from(config.log);
+    server::run(config)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The check's findings are printed by then: they only decide the exit code.
+fn put_load(options: &perf::Options) -> Result<ExitCode, Box<dyn Error>> {
+    log_from(LevelFilter::Warn);
+    Ok(if perf::run(options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn log_from(level: LevelFilter) {
+    env_logger::Builder::new().filter_level(level).format_target(false).init();
 }
 
 /// Prints the help that was asked for, or one line about what is wrong with the command line.
