@@ -20,6 +20,9 @@ use crate::wire::{
 /// What the client asks of frames; the broker offers the same.
 const FRAME_MAX: u32 = 131_072;
 
+/// The least that the specification allows (section 4.2.3).
+const FRAME_MIN: u32 = 4096;
+
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -32,6 +35,17 @@ pub enum ClientError {
     /// The broker closed the channel or the connection.
     #[error("closed by the broker: {0}")]
     Closed(Box<Method>),
+}
+
+/// Who logs in, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// The user's name.
+    pub user: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The vhost to open.
+    pub virtual_host: &'a str,
 }
 
 /// What the broker has sent.
@@ -52,6 +66,7 @@ pub struct Client {
     input: Vec<u8>,
     output: Vec<u8>,
     waiting: VecDeque<Incoming>,
+    frame_max: u32,
 }
 
 impl Client {
@@ -65,6 +80,15 @@ impl Client {
         user: &str,
         password: &str,
     ) -> Result<Self, ClientError> {
+        Self::log_in(address, &Login { user, password, virtual_host: "/" })
+    }
+
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub fn log_in(address: impl ToSocketAddrs, login: &Login<'_>) -> Result<Self, ClientError> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         let mut client = Self {
@@ -72,6 +96,7 @@ impl Client {
             input: Vec::new(),
             output: PROTOCOL_HEADER.to_vec(),
             waiting: VecDeque::new(),
+            frame_max: FRAME_MAX,
         };
         client.flush()?;
         let zero = ChannelNumber(0);
@@ -82,6 +107,7 @@ impl Client {
             ["connection.blocked", "consumer_cancel_notify", "authentication_failure_close"]
                 .map(|name| (ShortString::clipped(name), Field::Boolean(true)));
         let capabilities = Field::Table(capabilities.into_iter().collect());
+        let Login { user, password, virtual_host } = login;
         let start_ok = connection::StartOk {
             client_properties: Table::from_iter([(
                 ShortString::clipped("capabilities"),
@@ -91,11 +117,34 @@ impl Client {
             response: format!("\0{user}\0{password}").into_bytes(),
             locale: ShortString::clipped("en_US"),
         };
-        client.call(zero, start_ok)?;
-        let tune_ok = connection::TuneOk { channel_max: 2047, frame_max: FRAME_MAX, heartbeat: 0 };
-        client.send(zero, tune_ok);
-        client.call(zero, connection::Open { virtual_host: ShortString::clipped("/") })?;
+        let answer = client.call(zero, start_ok)?;
+        if let Method::Connection(connection::Method::Tune(tune)) = answer.method {
+            client.tune(&tune);
+        }
+        client.call(zero, connection::Open { virtual_host: ShortString::clipped(virtual_host) })?;
         Ok(client)
+    }
+
+    /// Takes the broker's limits where they are below the client's own; 0 is no limit.
+    fn tune(&mut self, offer: &connection::Tune) {
+        if offer.frame_max > 0 {
+            self.frame_max = offer.frame_max.clamp(FRAME_MIN, FRAME_MAX);
+        }
+        let channel_max = if offer.channel_max > 0 { offer.channel_max.min(2047) } else { 2047 };
+        let frame_max = self.frame_max;
+        let tune_ok = connection::TuneOk { channel_max, frame_max, heartbeat: 0 };
+        self.send(ChannelNumber(0), tune_ok);
+    }
+
+    /// The largest frame that may be sent, in octets, its eight own ones included.
+    pub fn frame_max(&self) -> u32 {
+        self.frame_max
+    }
+
+    /// Gives the socket away, for who sends and reads frames himself, with what was read of it
+    /// and not yet asked for.
+    pub fn into_stream(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.input)
     }
 
     /// Opens a channel.
@@ -152,7 +201,7 @@ impl Client {
         let mut bytes = Vec::new();
         properties.encode(&mut bytes);
         write_content_header(&mut self.output, channel, &bytes, body.len() as u64);
-        for part in body.chunks((FRAME_MAX - FRAME_OVERHEAD) as usize) {
+        for part in body.chunks((self.frame_max - FRAME_OVERHEAD) as usize) {
             let size = u32::try_from(part.len()).unwrap_or(u32::MAX);
             write_body_frame_header(&mut self.output, channel, size);
             self.output.extend_from_slice(part);

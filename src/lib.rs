@@ -39,3 +39,6 @@ pub mod config;
 
 // The rim: threads, sockets, the clock.
 pub mod server;
+
+// A load generator for any AMQP 0-9-1 broker, with a check of order and loss.
+pub mod perf;

@@ -1,4 +1,4 @@
-//! The command line: `leveret [serve] [flags]`.
+//! The command line: `leveret [serve] [flags]`, `leveret perf [flags]`.
 
 use std::env;
 use std::error::Error;
@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use leveret::config::{Config, ConfigError, FileError};
+use leveret::perf;
 use leveret::server;
 
 /// An AMQP 0-9-1 message broker that any RabbitMQ client can use unchanged.
@@ -28,6 +29,8 @@ struct CommandLine {
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
     Serve(Box<Serve>),
+    /// Puts a load on a broker, any AMQP 0-9-1 broker, and checks that nothing is lost or reordered
+    Perf(Box<perf::Options>),
     /// Prints the definitions in a data directory that no broker is using, as JSON
     #[cfg(feature = "management")]
     Definitions(Definitions),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     };
     let words = match line.command {
         Some(Command::Serve(_)) => 2,
+        Some(Command::Perf(options)) => return put_load(&options),
         #[cfg(feature = "management")]
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
         None => 1,
@@ -88,6 +92,16 @@ fn serve(config: &Config, unknown: &[FileError]) -> ExitCode {
     }
     match server::run(config) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// `leveret perf`: the check's findings are printed by then, they only decide the exit code.
+fn put_load(options: &perf::Options) -> ExitCode {
+    env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
+    match perf::run(options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&error),
     }
 }

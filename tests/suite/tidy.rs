@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "client",
     "config",
     "server",
+    "perf",
     "main",
 ];
 
