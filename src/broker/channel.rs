@@ -10,6 +10,7 @@ use super::consumer::ConsumerKey;
 use super::effect::Output;
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
+use super::statistics::MessageStats;
 use super::transaction::Transaction;
 use super::unacked::Unacked;
 
@@ -94,6 +95,8 @@ pub(super) struct Channel {
     pub flow: bool,
     /// Replies that wait for the disk, and all replies after them.
     pub parked: VecDeque<Parked>,
+    /// What happened on it.
+    pub stats: MessageStats,
 }
 
 impl Channel {
@@ -119,6 +122,7 @@ impl Channel {
             last_queue: ShortString::default(),
             flow: true,
             parked: VecDeque::new(),
+            stats: MessageStats::default(),
         }
     }
 

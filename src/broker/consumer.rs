@@ -1,7 +1,7 @@
 //! A consumer: who gets a queue's messages, and how many at a time.
 
 use crate::ids::QueueId;
-use crate::wire::ShortString;
+use crate::wire::{ShortString, Table};
 
 /// Where a consumer is kept. A place may be given to another consumer later, so what outlives a
 /// turn also remembers the [`Consumer::number`].
@@ -30,6 +30,8 @@ pub(super) struct Consumer {
     /// Whether it stands in its queue's line; one that could not take a message when its turn came
     /// has left the line until something makes room.
     pub in_line: bool,
+    /// Its arguments as given.
+    pub arguments: Table,
 }
 
 impl Consumer {

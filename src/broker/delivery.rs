@@ -54,7 +54,10 @@ impl Broker {
             let Some(key) = self.next_in_line(id) else { return };
             let Some(queue) = self.queues.get_mut(&id) else { return };
             match queue.take() {
-                Ok(Some((item, message))) => self.hand_over(id, key, item, message),
+                Ok(Some((item, message))) => {
+                    queue.stats.delivered(self.consumers[key.0].no_ack, item.deliveries > 0);
+                    self.hand_over(id, key, item, message);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     self.failure.get_or_insert(error);
@@ -89,6 +92,8 @@ impl Broker {
         let delivery_tag = channel.take_tag();
         let redelivered = item.deliveries > 0;
         item.deliveries = item.deliveries.saturating_add(1);
+        channel.stats.delivered(consumer.no_ack, redelivered);
+        self.statistics.messages.delivered(consumer.no_ack, redelivered);
         self.connections[channel.connection].outbox_bytes += message.size();
         let to = channel.connection_id;
         let number = channel.number;

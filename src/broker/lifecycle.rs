@@ -6,7 +6,7 @@
 
 use log::{debug, info};
 
-use crate::ids::{ChannelNumber, ConnectionId, QueueId};
+use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
 use crate::wire::{Field, Method, ReplyCode, ShortString, Table, basic, connection};
 
 use super::Broker;
@@ -21,6 +21,7 @@ impl Broker {
     /// Lets a client that has logged in into its vhost.
     pub(super) fn open_connection(
         &mut self,
+        now: Timestamp,
         id: ConnectionId,
         open: OpenConnection,
         effects: &mut Effects,
@@ -33,7 +34,10 @@ impl Broker {
             effects.send(id, Output::Method(ChannelNumber(0), close));
             return;
         };
-        info!("{id} {} opened vhost '{name}' as user '{}'", open.peer, open.user);
+        if !open.facts.internal {
+            info!("{id} {} opened vhost '{name}' as user '{}'", open.peer, open.user);
+            self.statistics.churn.connection_created += 1;
+        }
         let place = self.connections.insert(Connection {
             id,
             vhost,
@@ -45,6 +49,9 @@ impl Broker {
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
             closing: false,
+            opened: now,
+            client_properties: open.client_properties,
+            facts: open.facts,
         });
         self.connection_places.insert(id, place);
         effects.send(id, Output::Method(ChannelNumber(0), connection::OpenOk::default().into()));
@@ -66,6 +73,7 @@ impl Broker {
         let Some(place) = self.connection_places.remove(&id) else { return };
         self.release_connection(place, effects);
         let connection = self.connections.remove(place);
+        self.statistics.churn.connection_closed += u64::from(!connection.facts.internal);
         debug!("{id} {} gone", connection.peer);
     }
 
@@ -73,7 +81,9 @@ impl Broker {
     /// their queues. The channel's number must be out of its connection already.
     pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
         self.clear_channel(place, effects);
-        self.channels.remove(place);
+        let channel = self.channels.remove(place);
+        let internal = self.connections[channel.connection].facts.internal;
+        self.statistics.churn.channel_closed += u64::from(!internal);
     }
 
     /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.

@@ -33,20 +33,23 @@ mod queue;
 mod recovery;
 mod replay;
 mod reply_to;
+pub mod report;
 mod routing;
 mod sender_selected;
 mod settle;
 mod snapshot;
+mod statistics;
 mod topology;
 mod transaction;
 mod unacked;
 mod vhost;
 
-pub use command::{Command, OpenConnection, Publish};
+pub use command::{Command, ConnectionFacts, OpenConnection, Publish};
 pub use effect::{Deliveries, Delivery, Effects, Output};
 pub use exception::Exception;
 pub use fsync::FsyncPolicy;
 pub use recovery::BrokerError;
+pub use statistics::{Churn, Drops, MessageStats, Statistics, Traffic, TrafficStats};
 
 use std::collections::BTreeMap;
 
@@ -118,6 +121,7 @@ pub struct Broker {
     next_exchange: ExchangeId,
     next_queue: QueueId,
     next_consumer: u64,
+    statistics: Statistics,
     /// Counts messages, to know which exchanges and queues one has come by.
     routed: u64,
     scratch: Scratch,
@@ -149,7 +153,7 @@ impl Broker {
             (Command::Gone, _) => self.forget_connection(from, effects),
             (Command::Open(open), _) => {
                 if place.is_none() {
-                    self.open_connection(from, *open, effects);
+                    self.open_connection(now, from, *open, effects);
                 }
             }
             (Command::Drained(bytes), Some(place)) => self.drained(place, bytes),

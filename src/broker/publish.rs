@@ -173,11 +173,24 @@ impl Broker {
         }
         let vhost = self.connections[call.connection].vhost;
         self.route(vhost, exchange, &message, &copies);
+        let channel = &mut self.channels[call.channel];
+        let routed = self.scratch.queues.len() as u64;
+        channel.stats.publish += 1;
+        self.statistics.messages.publish += 1;
+        if let Some(exchange) = self.exchanges.get_mut(&exchange) {
+            exchange.stats.publish_in += 1;
+            exchange.stats.publish_out += routed;
+        }
         if self.scratch.queues.is_empty() {
             if mandatory {
-                let channel = &self.channels[call.channel];
+                channel.stats.return_unroutable += 1;
+                self.statistics.messages.return_unroutable += 1;
                 let output = Output::Return { channel: channel.number, message };
                 call.effects.send(channel.connection_id, output);
+            } else {
+                channel.stats.drop_unroutable += 1;
+                self.statistics.messages.drop_unroutable += 1;
+                self.statistics.drops.unroutable += 1;
             }
             return Outcome::Settled;
         }
@@ -232,6 +245,7 @@ impl Broker {
     fn push(&mut self, id: QueueId, now: Timestamp, message: &Message) -> Option<Place> {
         let queue = self.queues.get_mut(&id)?;
         let ordinal = queue.take_ordinal();
+        queue.stats.publish += 1;
         let journaled = message.persistent() && queue.declared.persists();
         let body_length = message.body_length();
         let held = Held::Resident(message.clone());
@@ -252,7 +266,10 @@ impl Broker {
             && queue.over_limit()
         {
             match queue.take() {
-                Ok(Some((item, _))) => self.forget(id, &item),
+                Ok(Some((item, _))) => {
+                    self.statistics.drops.overflow += 1;
+                    self.forget(id, &item);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     self.failure.get_or_insert(error);

@@ -97,6 +97,7 @@ impl Broker {
             next_exchange: Default::default(),
             next_queue: Default::default(),
             next_consumer: 0,
+            statistics: Default::default(),
             routed: 0,
             scratch: Scratch::default(),
             places: Vec::new(),

@@ -53,7 +53,9 @@ impl Broker {
             let vhost = self.vhosts[declared.vhost].name.clone();
             self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
         }
-        self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
+        let vhost = &mut self.vhosts[declared.vhost];
+        vhost.exchange_names.insert(declared.name.clone());
+        vhost.exchanges.insert(declared.name.clone(), id);
         self.exchanges.insert(id, Exchange::new(id, declared));
     }
 
@@ -65,7 +67,10 @@ impl Broker {
             self.define(&vhost, id, &queue_declare(&declared).into());
         }
         let log = self.store.log(id, declared.persists());
-        self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
+        self.statistics.churn.queue_created += u64::from(!self.recovering);
+        let vhost = &mut self.vhosts[declared.vhost];
+        vhost.queue_names.insert(declared.name.clone());
+        vhost.queues.insert(declared.name.clone(), id);
         self.queues.insert(id, Queue::new(id, declared, log));
     }
 
@@ -121,11 +126,16 @@ impl Broker {
         let Some(queue) = self.queues.remove(&id) else { return 0 };
         let vhost = self.vhosts[queue.declared.vhost].name.clone();
         self.vhosts[queue.declared.vhost].queues.remove(queue.name());
+        self.vhosts[queue.declared.vhost].queue_names.remove(queue.name());
         if queue.declared.persists() {
             let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
             self.define(&vhost, id, &delete.into());
         }
         let count = queue.delete(&mut self.budget);
+        if !self.recovering {
+            self.statistics.churn.queue_deleted += 1;
+            self.statistics.drops.queue_deleted += count;
+        }
         let sources = self.unbind_destination(Destination::Queue(id));
         self.delete_unused(sources);
         count
@@ -139,6 +149,7 @@ impl Broker {
             let Some(exchange) = self.exchanges.remove(&id) else { continue };
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
+            self.vhosts[vhost].exchange_names.remove(&name);
             if durable {
                 let vhost = self.vhosts[vhost].name.clone();
                 let delete = exchange::Delete { exchange: name, ..Default::default() };

@@ -1,11 +1,14 @@
 //! A vhost: a name space of exchanges and queues. Nothing crosses its border.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 
 use crate::ids::{ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
 use super::exchange::{Bindings, ExchangeKind};
+use super::statistics::MessageStats;
 
 /// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
 pub(super) const PREDECLARED: [(&str, ExchangeKind); 6] = [
@@ -26,12 +29,22 @@ pub(super) struct VirtualHost {
     pub exchanges: HashMap<ShortString, ExchangeId>,
     /// Its queues by name.
     pub queues: HashMap<ShortString, QueueId>,
+    /// The names of its exchanges in order, for listings.
+    pub exchange_names: BTreeSet<ShortString>,
+    /// The names of its queues in order, for listings.
+    pub queue_names: BTreeSet<ShortString>,
 }
 
 impl VirtualHost {
     /// A vhost without anything in it.
     pub(super) fn new(name: ShortString) -> Self {
-        Self { name, exchanges: HashMap::new(), queues: HashMap::new() }
+        Self {
+            name,
+            exchanges: HashMap::new(),
+            queues: HashMap::new(),
+            exchange_names: BTreeSet::new(),
+            queue_names: BTreeSet::new(),
+        }
     }
 }
 
@@ -67,13 +80,15 @@ pub(super) struct Exchange {
     pub bindings: Bindings,
     /// The message that last came by, so that a cycle of exchanges ends.
     pub visited: u64,
+    /// What came to it from publishers, and went from it to queues.
+    pub stats: MessageStats,
 }
 
 impl Exchange {
     /// An exchange without bindings.
     pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
         let bindings = Bindings::new(declared.kind);
-        Self { id, declared, bindings, visited: 0 }
+        Self { id, declared, bindings, visited: 0, stats: MessageStats::default() }
     }
 }
 

@@ -37,7 +37,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Command, Output};
+use crate::broker::{Command, ConnectionFacts, Output, Traffic};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
@@ -97,6 +97,7 @@ const OUTPUT_OCTETS: u64 = 128;
 pub struct Connection {
     id: ConnectionId,
     peer: SocketAddr,
+    facts: ConnectionFacts,
     options: Arc<ConnectionOptions>,
     opened_by: Timestamp,
     stage: Stage,
@@ -161,6 +162,7 @@ impl Connection {
         Self {
             id,
             peer,
+            facts: ConnectionFacts::default(),
             opened_by: now.after(options.handshake_max),
             stage: Stage::Header,
             stopping: false,
@@ -176,6 +178,13 @@ impl Connection {
             drained: 0,
             options,
         }
+    }
+
+    /// The same with what is told to people of its socket: our address, and its traffic.
+    #[must_use]
+    pub fn with_facts(self, host: String, traffic: Arc<Traffic>) -> Self {
+        let facts = ConnectionFacts { host, traffic, ..self.facts };
+        Self { facts, ..self }
     }
 
     /// Handles what has been read and adds the commands that it means. What is not a whole frame

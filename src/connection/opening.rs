@@ -83,6 +83,7 @@ impl Connection {
         match log_in(&self.options.credentials, &mechanism, &response, self.peer.ip()) {
             Ok(user) => {
                 debug!("{} {} logged in as '{user}' by {mechanism}", self.id, self.peer);
+                self.facts.mechanism = mechanism.to_string();
                 self.answer(self.options.tuning.offer());
                 self.stage = Stage::Tune(Login { user, client_properties });
             }
@@ -111,6 +112,8 @@ impl Connection {
             .map_err(|text| Exception::new(ReplyCode::NotAllowed, text))?;
         self.tuned = tuned;
         self.outgoing.set_frame_max(tuned.frame_max);
+        self.facts.frame_max = tuned.frame_max;
+        self.facts.heartbeat_seconds = tuned.heartbeat_seconds;
         self.heartbeat.negotiate(tuned.heartbeat_seconds);
         self.stage = Stage::Open(login);
         Ok(())
@@ -125,6 +128,7 @@ impl Connection {
             virtual_host: method.virtual_host,
             client_properties: login.client_properties,
             channel_max: self.tuned.channel_max,
+            facts: self.facts.clone(),
         }))
     }
 

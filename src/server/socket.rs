@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
-use crate::broker::{Command, Output};
+use crate::broker::{Command, Output, Traffic};
 use crate::connection::Connection;
 use crate::ids::{ConnectionId, Timestamp};
 
@@ -60,13 +60,17 @@ pub(super) fn run(
     if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
         return;
     }
-    let connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    let traffic = Arc::new(Traffic::default());
+    let host = stream.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    let connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now())
+        .with_facts(host, Arc::clone(&traffic));
     let mut session = Session {
         rim,
         id,
         stream,
         connection,
         outbox,
+        traffic,
         read: Vec::with_capacity(READ_OCTETS_MIN),
         commands: Vec::new(),
         outputs: Vec::new(),
@@ -86,6 +90,7 @@ struct Session<'a> {
     stream: TcpStream,
     connection: Connection,
     outbox: Arc<Outbox>,
+    traffic: Arc<Traffic>,
     /// What has been read and not handled: less than a frame.
     read: Vec<u8>,
     commands: Vec<Command>,
@@ -133,6 +138,7 @@ impl Session<'_> {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.stalled = None;
+                    self.traffic.sent(written);
                     self.connection.wrote(now, written);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -182,7 +188,7 @@ impl Session<'_> {
         }
         match rustix::io::read(&self.stream, spare_capacity(&mut self.read)) {
             Ok(0) => return Ok(false),
-            Ok(_) => {}
+            Ok(octets) => self.traffic.received(octets),
             Err(Errno::INTR | Errno::AGAIN) => return Ok(true),
             Err(error) => return Err(error.into()),
         }

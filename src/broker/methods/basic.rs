@@ -115,6 +115,7 @@ fn consume(
         prefetch,
         unacked: 0,
         in_line: false,
+        arguments: method.arguments,
     });
     Ok(())
 }
@@ -138,6 +139,9 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     let (mut item, message) = match queue.take() {
         Ok(Some(taken)) => taken,
         Ok(None) => {
+            queue.stats.get_empty += 1;
+            broker.channels[call.channel].stats.get_empty += 1;
+            broker.statistics.messages.get_empty += 1;
             broker.reply(call, basic::GetEmpty::default());
             return Ok(());
         }
@@ -149,9 +153,12 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     let message_count = queue.ready_count();
     let redelivered = item.deliveries > 0;
     item.deliveries = item.deliveries.saturating_add(1);
+    queue.stats.got(method.no_ack, redelivered);
+    broker.statistics.messages.got(method.no_ack, redelivered);
     let channel = &mut broker.channels[call.channel];
     let delivery_tag = channel.take_tag();
     let number = channel.number;
+    channel.stats.got(method.no_ack, redelivered);
     if method.no_ack {
         broker.forget(id, &item);
     } else {
@@ -217,7 +224,12 @@ pub(super) fn apply_settlement(
 ) {
     match settlement {
         Settlement::Reject { requeue: true } => broker.requeue(channel, delivered),
-        Settlement::Ack | Settlement::Reject { requeue: false } => {
+        Settlement::Ack => {
+            broker.count_ack(channel, delivered.queue);
+            broker.settle(channel, &delivered);
+        }
+        Settlement::Reject { requeue: false } => {
+            broker.statistics.drops.rejected += 1;
             broker.settle(channel, &delivered);
         }
     }

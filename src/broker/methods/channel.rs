@@ -47,6 +47,7 @@ pub(in super::super) fn open(
         )));
     }
     let id = connection.id;
+    broker.statistics.churn.channel_created += u64::from(!connection.facts.internal);
     let channel = broker.channels.insert(Channel::new(id, place, number));
     broker.connections[place].channels.insert(number, channel);
     effects.send(id, Output::Method(number, channel::OpenOk::default().into()));

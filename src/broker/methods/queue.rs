@@ -81,6 +81,7 @@ fn declare(
     call: &mut Call<'_>,
     method: &queue::Declare,
 ) -> Result<(), Exception> {
+    broker.statistics.churn.queue_declared += 1;
     let name = if is_reply_to(&method.queue) {
         return probe_reply_address(broker, call, method);
     } else if method.passive {
@@ -262,6 +263,7 @@ fn purge_ready(broker: &mut Broker, id: QueueId) -> u32 {
     let Some(queue) = broker.queues.get_mut(&id) else { return 0 };
     let before = queue.next_ordinal();
     let (count, returned) = queue.purge(&mut broker.budget);
+    broker.statistics.drops.purged += count;
     if queue.declared.persists() {
         let journal = broker.store.journal();
         for ordinal in returned {

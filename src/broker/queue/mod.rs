@@ -27,6 +27,7 @@ use crate::wire::ShortString;
 
 use super::arguments::QueueArguments;
 use super::consumer::ConsumerKey;
+use super::statistics::MessageStats;
 
 /// What a queue was declared as.
 #[derive(Clone, Debug)]
@@ -68,6 +69,12 @@ pub(super) struct Queue {
     pub touched: bool,
     /// The message that was last routed here, so that one that matches twice comes once.
     pub routed: u64,
+    /// What happened in it.
+    pub stats: MessageStats,
+    /// Messages that were taken and are neither settled nor back.
+    outstanding: u64,
+    /// Octets of their bodies.
+    outstanding_bytes: u64,
     next_ordinal: Ordinal,
     resident: VecDeque<Item>,
     returned: BTreeMap<Ordinal, Item>,
@@ -91,6 +98,9 @@ impl Queue {
             exclusively_consumed: false,
             touched: false,
             routed: 0,
+            stats: MessageStats::default(),
+            outstanding: 0,
+            outstanding_bytes: 0,
             next_ordinal: Ordinal(1),
             resident: VecDeque::new(),
             returned: BTreeMap::new(),

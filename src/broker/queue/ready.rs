@@ -103,6 +103,8 @@ impl Queue {
         if let Some((item, _)) = &taken {
             let length = u64::from(item.body_length);
             self.ready_body_bytes = self.ready_body_bytes.saturating_sub(length);
+            self.outstanding += 1;
+            self.outstanding_bytes += length;
         }
         Ok(taken)
     }
@@ -139,13 +141,36 @@ impl Queue {
 
     /// Lets go of a message that was taken: acknowledged, rejected or dropped.
     pub(crate) fn settle(&mut self, item: &Item, budget: &mut Budget) {
+        self.come_to_rest(item);
         self.forget(item, budget);
     }
 
     /// Puts a message that was taken back to its place.
     pub(crate) fn requeue(&mut self, item: Item) {
+        self.come_to_rest(&item);
         self.ready_body_bytes += u64::from(item.body_length);
         self.returned.insert(item.ordinal, item);
+    }
+
+    /// A message that was taken is outstanding no more.
+    fn come_to_rest(&mut self, item: &Item) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.outstanding_bytes = self.outstanding_bytes.saturating_sub(u64::from(item.body_length));
+    }
+
+    /// Messages that were taken and are neither settled nor back, and octets of their bodies.
+    pub(crate) fn outstanding(&self) -> (u64, u64) {
+        (self.outstanding, self.outstanding_bytes)
+    }
+
+    /// Octets of the bodies of ready messages, as far as they are known.
+    pub(crate) fn ready_octets(&self) -> u64 {
+        self.ready_body_bytes
+    }
+
+    /// Messages that are in memory, ready or not, and their octets.
+    pub(crate) fn resident(&self) -> (usize, u64) {
+        (self.resident_count, self.resident_bytes)
     }
 
     /// Adds a message to the returned ones that was not taken in this process: recovery.
