@@ -24,6 +24,8 @@ fn transient_messages(criterion: &mut Criterion) {
     let server = Server::start(&Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
+        management: "off".to_owned(),
+        metrics: "off".to_owned(),
         fsync: FsyncPolicy::Always,
         log: LevelFilter::Off,
     })

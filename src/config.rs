@@ -6,6 +6,12 @@ use log::LevelFilter;
 
 use crate::broker::FsyncPolicy;
 
+/// What stands for no address.
+pub const OFF: &str = "off";
+
+/// Where management is if nobody says otherwise.
+const MANAGEMENT: &str = if cfg!(feature = "management") { "127.0.0.1:15672" } else { OFF };
+
 /// The flags of `leveret serve`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -20,6 +26,14 @@ pub struct Config {
     /// When messages are synced to disk: always, interval=200ms or never
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub fsync: FsyncPolicy,
+
+    /// Where the HTTP API and the page are, or off
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = MANAGEMENT)]
+    pub management: String,
+
+    /// Where metrics are without a password, as on RabbitMQ's port 15692, or off
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
+    pub metrics: String,
 
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]

@@ -32,3 +32,7 @@ pub mod config;
 
 // The rim: threads, sockets, the clock.
 pub mod server;
+
+// Management: the HTTP API, metrics, and the command line that speaks to it.
+#[cfg(feature = "management")]
+pub mod admin;

@@ -40,13 +40,31 @@ fn main() -> ExitCode {
         None => line.config,
     };
     env_logger::Builder::new().filter_level(config.log).format_target(false).init();
-    match server::run(&config) {
+    match server::run(&config, beside) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("leveret: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What runs beside the broker: management.
+#[cfg(feature = "management")]
+fn beside(
+    config: &Config,
+    server: &server::Server,
+) -> Result<leveret::admin::Admin, server::ServerError> {
+    leveret::admin::Admin::start(config, server)
+}
+
+/// What runs beside a bare broker: nothing, so nothing may be asked for.
+#[cfg(not(feature = "management"))]
+fn beside(config: &Config, _: &server::Server) -> Result<(), server::ServerError> {
+    if config.management == leveret::config::OFF && config.metrics == leveret::config::OFF {
+        return Ok(());
+    }
+    Err(server::ServerError::Management("this broker was built without it".to_owned()))
 }
 
 /// Prints the help that was asked for, or one line about what is wrong with the command line.

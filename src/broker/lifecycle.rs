@@ -165,6 +165,15 @@ impl Broker {
         }
     }
 
+    /// Closes a connection because somebody says so (320), in RabbitMQ's words.
+    pub fn disconnect(&mut self, id: ConnectionId, reason: &str, effects: &mut Effects) {
+        let Some(&place) = self.connection_places.get(&id) else { return };
+        if !self.connections[place].closing {
+            let refusal = Exception::new(ReplyCode::ConnectionForced, reason);
+            self.refuse_connection(place, Default::default(), &refusal, effects);
+        }
+    }
+
     /// Tells everyone that the broker stops, and ends what they had.
     pub fn shut_down(&mut self, effects: &mut Effects) {
         let exception = Exception::new(

@@ -177,6 +177,8 @@ impl Broker {
         let routed = self.scratch.queues.len() as u64;
         channel.stats.publish += 1;
         self.statistics.messages.publish += 1;
+        self.statistics.messages.publish_in += 1;
+        self.statistics.messages.publish_out += routed;
         if let Some(exchange) = self.exchanges.get_mut(&exchange) {
             exchange.stats.publish_in += 1;
             exchange.stats.publish_out += routed;

@@ -43,7 +43,7 @@ use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
 pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
 pub use output::Outgoing;
-pub use sasl::Credentials;
+pub use sasl::{Credentials, LoginError, log_in};
 
 use assembler::Assembler;
 use handshake::INITIAL_FRAME_MAX;

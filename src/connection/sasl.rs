@@ -37,7 +37,7 @@ impl fmt::Debug for Credentials {
 
 /// Why a login was refused. The client is told the same for each; the log says which it was.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(super) enum LoginError {
+pub enum LoginError {
     /// connection.start offered no such mechanism (503 to RabbitMQ's log).
     #[error("unknown authentication mechanism '{0}'")]
     UnknownMechanism(String),
@@ -54,7 +54,11 @@ pub(super) enum LoginError {
 
 /// Checks the response of connection.start-ok and returns the user's name. `peer` is the address
 /// that the connection comes from.
-pub(super) fn log_in(
+///
+/// # Errors
+///
+/// When the client is not who it says, or not where it has to be.
+pub fn log_in(
     credentials: &Credentials,
     mechanism: &str,
     response: &[u8],

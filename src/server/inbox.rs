@@ -5,12 +5,16 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::broker::Command;
+use crate::broker::report::{Query, Report};
 use crate::ids::{ConnectionId, SyncPoint};
 
 use super::outbox::Outbox;
 
 /// Inputs that may wait for the router; who has another one waits.
 const INPUTS_MAX: usize = 128;
+
+/// How many commands a question counts for: few of them fit into a turn.
+const QUERY_COMMANDS: usize = 1024;
 
 /// Something for the router to do.
 #[derive(Debug)]
@@ -20,6 +24,10 @@ pub(super) enum Input {
     /// What one read of a connection has brought. The last batch of every connection ends with
     /// [`Command::Gone`].
     Batch(ConnectionId, Vec<Command>),
+    /// A question, and where the answer goes: a channel with room for it.
+    Query(Query, Sender<Report>),
+    /// A connection is to be closed, for this reason.
+    Disconnect(ConnectionId, String),
     /// The syncer is done up to there.
     Synced(SyncPoint),
     /// The checkpoint that was under way is done.
@@ -35,7 +43,9 @@ impl Input {
     pub(super) fn commands(&self) -> usize {
         match self {
             Self::Batch(_, commands) => commands.len(),
-            Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
+            Self::Query(..) => QUERY_COMMANDS,
+            Self::Connected(..) | Self::Disconnect(..) => 1,
+            Self::Synced(_) | Self::CheckpointDone => 1,
             Self::Stop | Self::Finish => 1,
         }
     }

@@ -11,6 +11,7 @@
 
 mod bell;
 mod clock;
+mod door;
 mod inbox;
 mod limits;
 mod listener;
@@ -41,6 +42,8 @@ use crate::broker::{Broker, BrokerError, BrokerOptions};
 use crate::config::Config;
 use crate::connection::ConnectionOptions;
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
+
+pub use door::{Closed, Door, Line};
 
 use bell::Bell;
 use clock::Clock;
@@ -76,22 +79,30 @@ pub enum ServerError {
     /// What is in the store cannot be restored.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// The management port, or the control socket.
+    #[error("cannot start management: {0}")]
+    Management(String),
     /// No more threads, descriptors or signals.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
 }
 
-/// `leveret serve`: runs until SIGTERM or SIGINT.
+/// `leveret serve`: runs until SIGTERM or SIGINT. What `beside` starts lives as long as the broker.
 ///
 /// # Errors
 ///
 /// When it cannot start. What fails later ends the process.
-pub fn run(config: &Config) -> Result<(), ServerError> {
+pub fn run<T>(
+    config: &Config,
+    beside: impl FnOnce(&Config, &Server) -> Result<T, ServerError>,
+) -> Result<(), ServerError> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let server = Server::start(config)?;
+    let beside = beside(config, &server)?;
     server.announce(config);
     let signal = signals.forever().next();
     info!("stopping on {}", if signal == Some(SIGINT) { "SIGINT" } else { "SIGTERM" });
+    drop(beside);
     server.stop();
     info!("stopped");
     Ok(())
@@ -137,6 +148,11 @@ impl Server {
     /// Where it listens, with the real port where 0 was asked for.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The way in for other parts of this process.
+    pub fn door(&self) -> Door {
+        Door::new(Arc::clone(&self.rim))
     }
 
     /// Stops in order: accepts nobody any more, closes all connections (320), and the store.

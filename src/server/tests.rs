@@ -20,6 +20,8 @@ fn config(directory: &TempDir) -> Config {
         data_dir: directory.path().join("data"),
         listen: vec!["127.0.0.1:0".to_owned()],
         fsync: FsyncPolicy::Always,
+        management: "off".to_owned(),
+        metrics: "off".to_owned(),
         log: LevelFilter::Off,
     }
 }

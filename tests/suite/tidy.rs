@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "client",
     "config",
     "server",
+    "admin",
     "main",
 ];
 

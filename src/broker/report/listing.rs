@@ -35,7 +35,6 @@ impl Broker {
             queues: self.queues.len(),
             virtual_hosts: self.vhosts.len(),
         };
-        #[expect(clippy::iter_over_hash_type, reason = "a sum has no order")]
         for queue in self.queues.values() {
             let (outstanding, outstanding_octets) = queue.outstanding();
             let (resident, resident_octets) = queue.resident();
