@@ -1,4 +1,4 @@
-//! The command line: `leveret [serve] [flags]`.
+//! The command line: `leveret [serve] [flags]`, `leveret ctl COMMAND`.
 
 use std::process::ExitCode;
 
@@ -22,6 +22,9 @@ struct CommandLine {
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
     Serve(Serve),
+    /// Asks and steers a running broker, with the commands of rabbitmqctl
+    #[cfg(feature = "management")]
+    Ctl(Box<leveret::admin::ctl::Ctl>),
 }
 
 #[derive(Debug, Args)]
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
     };
     let config = match line.command {
         Some(Command::Serve(serve)) => serve.config,
+        #[cfg(feature = "management")]
+        Some(Command::Ctl(ctl)) => return ctl.run(),
         None => line.config,
     };
     env_logger::Builder::new().filter_level(config.log).format_target(false).init();
@@ -77,5 +82,7 @@ fn answer(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or("bad command line");
     eprintln!("leveret: {}; see leveret --help", line.trim_start_matches("error: "));
-    ExitCode::FAILURE
+    // `ctl` has rabbitmqctl's exit codes, of which 64 is that of a wrong command line.
+    let ctl = std::env::args().nth(1).is_some_and(|first| first == "ctl");
+    if ctl { ExitCode::from(64) } else { ExitCode::FAILURE }
 }

@@ -13,6 +13,7 @@
 
 mod answer;
 mod api;
+pub mod ctl;
 mod guard;
 mod http;
 mod listing;
