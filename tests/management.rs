@@ -1,5 +1,10 @@
 //! Management over real sockets: the HTTP API, metrics, the control socket and `leveret ctl`.
 #![cfg(feature = "management")]
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    reason = "a test reads best without references, and fails where it cannot go on"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

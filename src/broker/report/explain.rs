@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::wire::{ShortString, Table};
 
-use super::listing::default_binding;
+use super::bindings::default_binding;
 use super::rows::BindingRow;
 use crate::broker::Broker;
 use crate::broker::exchange::{Bindings, Destination};

@@ -10,6 +10,8 @@
 //! between two slices is in the listing or not. The broker knows neither JSON nor HTTP: rows hold
 //! AMQP's types.
 
+mod bindings;
+mod clients;
 mod explain;
 mod listing;
 mod peek;
