@@ -35,6 +35,7 @@ fn prepared(methods: &[(ConnectionId, &str)]) -> Broker {
             virtual_host: ShortString::clipped("/"),
             client_properties: Table::default(),
             channel_max: 0,
+            facts: Default::default(),
         };
         broker.apply(Timestamp(0), id, Command::Open(Box::new(open)), &mut effects);
     }

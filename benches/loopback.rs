@@ -25,6 +25,8 @@ fn transient_messages(criterion: &mut Criterion) {
         listen: vec!["127.0.0.1:0".to_owned()],
         disk_free_limit: 0,
         memory_high_watermark: 0.0,
+        management: "off".to_owned(),
+        metrics: "off".to_owned(),
         log: LevelFilter::Off,
         ..Config::default()
     })

@@ -42,3 +42,6 @@ pub mod server;
 
 // A load generator for any AMQP 0-9-1 broker, with a check of order and loss.
 pub mod perf;
+// Management: the HTTP API, metrics, and the command line that speaks to it.
+#[cfg(feature = "management")]
+pub mod admin;

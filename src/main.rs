@@ -1,9 +1,9 @@
-//! The command line: `leveret [serve] [flags]`, `leveret perf [flags]`.
+//! The command line: `leveret [serve] [flags]`, `leveret ctl COMMAND`, `leveret perf [flags]`.
 
 use std::env;
 use std::error::Error;
 #[cfg(feature = "management")]
-use std::io::Write;
+use std::io::{self, Write};
 #[cfg(feature = "management")]
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +29,9 @@ struct CommandLine {
 enum Command {
     /// Runs the broker until it gets SIGTERM or SIGINT; this is what happens without a command
     Serve(Box<Serve>),
+    /// Asks and steers a running broker, with the commands of rabbitmqctl
+    #[cfg(feature = "management")]
+    Ctl(Box<leveret::admin::ctl::Ctl>),
     /// Puts a load on a broker, any AMQP 0-9-1 broker, and checks that nothing is lost or reordered
     Perf(Box<perf::Options>),
     /// Prints the definitions in a data directory that no broker is using, as JSON
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
     };
     let words = match line.command {
         Some(Command::Serve(_)) => 2,
+        #[cfg(feature = "management")]
+        Some(Command::Ctl(ctl)) => return ctl.run(),
         Some(Command::Perf(options)) => return put_load(&options),
         #[cfg(feature = "management")]
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
@@ -79,7 +84,7 @@ fn print_definitions(definitions: &Definitions) -> ExitCode {
     let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
     env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
     let printed = server::print_definitions(&config, definitions.compare.as_deref());
-    match printed.map(|text| std::io::stdout().write_all(text.as_bytes())) {
+    match printed.map(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
         Err(error) => fail(&error),
     }
@@ -90,10 +95,28 @@ fn serve(config: &Config, unknown: &[FileError]) -> ExitCode {
     for key in unknown {
         log::warn!("{key}");
     }
-    match server::run(config) {
+    match server::run(config, beside) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// What runs beside the broker: management.
+#[cfg(feature = "management")]
+fn beside(
+    config: &Config,
+    server: &server::Server,
+) -> Result<leveret::admin::Admin, server::ServerError> {
+    leveret::admin::Admin::start(config, server)
+}
+
+/// What runs beside a bare broker: nothing, so nothing may be asked for.
+#[cfg(not(feature = "management"))]
+fn beside(config: &Config, _: &server::Server) -> Result<(), server::ServerError> {
+    if config.management == leveret::config::OFF && config.metrics == leveret::config::OFF {
+        return Ok(());
+    }
+    Err(server::ServerError::Management("this broker was built without it".to_owned()))
 }
 
 /// `leveret perf`: the check's findings are printed by then, they only decide the exit code.
@@ -122,5 +145,7 @@ fn answer(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or("bad command line");
     eprintln!("leveret: {}; see leveret --help", line.trim_start_matches("error: "));
-    ExitCode::FAILURE
+    // `ctl` has rabbitmqctl's exit codes, of which 64 is that of a wrong command line.
+    let ctl = env::args().nth(1).is_some_and(|first| first == "ctl");
+    if ctl { ExitCode::from(64) } else { ExitCode::FAILURE }
 }

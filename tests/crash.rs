@@ -262,7 +262,15 @@ fn drain(address: SocketAddr, ledger: &Ledger) {
 
 fn start(folder: &Path, address: SocketAddr) -> Child {
     let mut broker = Command::new(env!("CARGO_BIN_EXE_leveret"))
-        .args(["--listen", &address.to_string(), "--log", "warn", "--data-dir"])
+        .args([
+            "--listen",
+            &address.to_string(),
+            "--log",
+            "warn",
+            "--management",
+            "off",
+            "--data-dir",
+        ])
         .arg(folder.join("data"))
         .stdout(Stdio::null())
         .spawn()

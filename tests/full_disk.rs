@@ -269,7 +269,7 @@ impl Drop for Broker {
 
 fn start(disk: &Mounted, address: SocketAddr, limit: &str) -> Broker {
     let broker = Command::new(env!("CARGO_BIN_EXE_leveret"))
-        .args(["--listen", &address.to_string(), "--log", "error"])
+        .args(["--listen", &address.to_string(), "--management", "off", "--log", "error"])
         .args(["--disk-free-limit", limit, "--data-dir"])
         .arg(disk.0.join("data"))
         .stdout(Stdio::null())

@@ -24,7 +24,7 @@ impl Broker {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_leveret"))
-            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
+            .args(["--listen", "127.0.0.1:0", "--management", "off", "--log", "warn", "--data-dir"])
             .arg(folder.path().join("data"))
             .stdout(Stdio::piped())
             .spawn()

@@ -128,7 +128,7 @@ class Leveret(Broker):
 
     def command(self):
         listen = f"127.0.0.1:{self.port}"
-        return [self.binary, "--data-dir", self.data, "--listen", listen, "--log", "warn"]
+        return [self.binary, "--data-dir", self.data, "--listen", listen, "--management", "off", "--log", "warn"]
 
     def version(self):
         return run_text([self.binary, "--version"]).removeprefix("leveret ").strip()

@@ -13,6 +13,7 @@ use super::fsync::Promise;
 use super::permission::Permitted;
 use super::queue::Item;
 use super::reply_to::ReplyConsumer;
+use super::statistics::MessageStats;
 use super::transaction::Transaction;
 use super::unacked::Unacked;
 
@@ -114,6 +115,8 @@ pub(super) struct Channel {
     pub(super) held_replies: Vec<Deliveries>,
     /// Replies that wait for the disk, and all replies after them.
     pub parked: VecDeque<Parked>,
+    /// What happened on it.
+    pub stats: MessageStats,
 }
 
 impl Channel {
@@ -142,6 +145,7 @@ impl Channel {
             flow: true,
             held_replies: Vec::new(),
             parked: VecDeque::new(),
+            stats: MessageStats::default(),
         }
     }
 

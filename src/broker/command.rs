@@ -1,8 +1,12 @@
 //! What a connection asks of the broker.
 
+use std::sync::Arc;
+
 use crate::ids::ChannelNumber;
 use crate::message::Message;
 use crate::wire::{Method, ShortString, Table};
+
+use super::statistics::Traffic;
 
 /// One step of a connection's conversation, in the order of its frames.
 #[derive(Debug)]
@@ -47,6 +51,25 @@ pub struct OpenConnection {
     pub client_properties: Table,
     /// Negotiated: the most channels open at a time; 0 is no limit.
     pub channel_max: u16,
+    /// What is only told to people.
+    pub facts: ConnectionFacts,
+}
+
+/// What the broker tells of a connection without needing it.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionFacts {
+    /// Our own address.
+    pub host: String,
+    /// How the client logged in: PLAIN, AMQPLAIN.
+    pub mechanism: String,
+    /// Negotiated: the longest frame in octets.
+    pub frame_max: u32,
+    /// Negotiated: seconds between heartbeats; 0 is none.
+    pub heartbeat_seconds: u16,
+    /// What its thread counts.
+    pub traffic: Arc<Traffic>,
+    /// It is the broker's own, without a socket: nobody is told of it.
+    pub internal: bool,
 }
 
 /// A published message and how it wants to be treated.

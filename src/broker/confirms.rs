@@ -90,8 +90,8 @@ impl Confirms {
         !self.waiting.is_empty()
     }
 
-    /// Tells what is settled, as few methods as possible.
-    pub(super) fn tell(&mut self, mut send: impl FnMut(Method)) {
+    /// Tells what is settled, as few methods as possible. Returns how many were acknowledged.
+    pub(super) fn tell(&mut self, mut send: impl FnMut(Method)) -> u64 {
         let first_open = self
             .waiting
             .front()
@@ -116,12 +116,21 @@ impl Confirms {
         for run in self.settled.iter().filter(|run| run.first > first_open) {
             for tag in run.first..=run.last {
                 ack(tag, false);
+                count += 1;
             }
         }
         self.settled.clear();
         for delivery_tag in self.refused.drain(..).flat_map(|run| run.first..=run.last) {
             send(basic::Nack { delivery_tag, multiple: false, requeue: false }.into());
         }
+        count
+    }
+
+    /// How many publishes have not been told anything yet.
+    pub(super) fn open(&self) -> u64 {
+        let told_later = self.settled.iter().chain(&self.refused).chain(&self.written);
+        let waiting = self.waiting.iter().map(|(_, run)| run);
+        told_later.chain(waiting).map(|run| run.last - run.first + 1).sum()
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::{ChannelNumber, ConnectionId, QueueId};
-use crate::wire::ShortString;
+use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
+use crate::wire::{ShortString, Table};
+
+use super::command::ConnectionFacts;
 
 use super::alarms::Held;
 
@@ -36,4 +38,10 @@ pub(super) struct Connection {
     pub dropped_replies: u64,
     /// connection.close was sent or answered: nothing is sent any more.
     pub closing: bool,
+    /// When it opened its vhost.
+    pub opened: Timestamp,
+    /// What the client said of itself.
+    pub client_properties: Table,
+    /// What is only told to people.
+    pub facts: ConnectionFacts,
 }

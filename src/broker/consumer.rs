@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ids::QueueId;
-use crate::wire::ShortString;
+use crate::wire::{ShortString, Table};
 
 use super::consumers::Rank;
 
@@ -38,6 +38,8 @@ pub(super) struct Consumer {
     /// Whether it stands in its queue's line; one that could not take a message when its turn came
     /// has left the line until something makes room.
     pub in_line: bool,
+    /// Its arguments as given.
+    pub arguments: Table,
 }
 
 impl Consumer {

@@ -196,6 +196,11 @@ impl Consumers {
         matches!(self.choice, Choice::One { .. })
     }
 
+    /// All of them, in the order in which they are served.
+    pub(super) fn keys(&self) -> impl Iterator<Item = ConsumerKey> + '_ {
+        self.members.values().copied()
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()

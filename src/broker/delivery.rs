@@ -151,6 +151,11 @@ impl Broker {
         let consumer = &mut self.consumers[key.0];
         let channel = &mut self.channels[consumer.channel];
         let delivery_tag = channel.take_tag();
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.stats.delivered(consumer.no_ack, redelivered);
+        }
+        channel.stats.delivered(consumer.no_ack, redelivered);
+        self.statistics.messages.delivered(consumer.no_ack, redelivered);
         self.connections[channel.connection].outbox_bytes += message.size();
         let to = channel.connection_id;
         let number = channel.number;

@@ -73,6 +73,11 @@ impl Cause {
 pub struct Counts([u64; Cause::ALL.len()]);
 
 impl Counts {
+    /// Each cause by its name, with its count.
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Cause::ALL.into_iter().map(|cause| (cause.name(), self.of(cause)))
+    }
+
     /// How many left for this cause.
     #[must_use]
     pub fn of(&self, cause: Cause) -> u64 {

@@ -182,7 +182,7 @@ impl Broker {
                     self.durability.waiting.push(place);
                 }
             }
-            tell(channel, effects);
+            self.statistics.messages.confirm += tell(channel, effects);
         }
         for place in std::mem::take(&mut self.turn.parking) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
@@ -214,7 +214,7 @@ impl Broker {
                     self.durability.waiting.push(place);
                 }
             }
-            tell(channel, effects);
+            self.statistics.messages.confirm += tell(channel, effects);
             self.release(place, point, effects);
             if self.channels.get(place).is_some_and(|channel| !channel.parked.is_empty()) {
                 self.durability.waiting.push(place);
@@ -247,12 +247,15 @@ impl Broker {
     }
 }
 
-/// Sends the confirms that are due on a channel.
-fn tell(channel: &mut Channel, effects: &mut Effects) {
+/// Sends the confirms that are due on a channel. Returns how many publishes they acknowledge.
+fn tell(channel: &mut Channel, effects: &mut Effects) -> u64 {
+    let mut told = 0;
     if let Mode::Confirm(confirms) = &mut channel.mode
         && channel.state == ChannelState::Open
     {
         let (to, number) = (channel.connection_id, channel.number);
-        confirms.tell(|method| effects.send(to, Output::Method(number, method)));
+        told = confirms.tell(|method| effects.send(to, Output::Method(number, method)));
+        channel.stats.confirm += told;
     }
+    told
 }

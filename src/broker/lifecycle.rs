@@ -6,7 +6,7 @@
 
 use log::{debug, info};
 
-use crate::ids::{ChannelNumber, ConnectionId, QueueId};
+use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
 use crate::wire::{Field, Method, ReplyCode, ShortString, Table, basic, connection};
 
 use super::Broker;
@@ -22,6 +22,7 @@ impl Broker {
     /// Lets a client that has logged in into its vhost.
     pub(super) fn open_connection(
         &mut self,
+        now: Timestamp,
         id: ConnectionId,
         open: OpenConnection,
         effects: &mut Effects,
@@ -36,7 +37,10 @@ impl Broker {
                 return;
             }
         };
-        info!("{id} {} opened vhost '{name}' as user '{}'", open.peer, open.user);
+        if !open.facts.internal {
+            info!("{id} {} opened vhost '{name}' as user '{}'", open.peer, open.user);
+            self.statistics.churn.connection_created += 1;
+        }
         let place = self.connections.insert(Connection {
             id,
             vhost,
@@ -51,6 +55,9 @@ impl Broker {
             outbox_bytes: 0,
             dropped_replies: 0,
             closing: false,
+            opened: now,
+            client_properties: open.client_properties,
+            facts: open.facts,
         });
         self.connection_places.insert(id, place);
         self.turn.actor = Some(place);
@@ -104,6 +111,7 @@ impl Broker {
         self.release_connection(place, effects);
         self.connection_event("connection.closed", place);
         let connection = self.connections.remove(place);
+        self.statistics.churn.connection_closed += u64::from(!connection.facts.internal);
         debug!("{id} {} gone", connection.peer);
     }
 
@@ -112,7 +120,9 @@ impl Broker {
     pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
         self.clear_channel(place, effects);
         self.channel_event("channel.closed", place);
-        self.channels.remove(place);
+        let channel = self.channels.remove(place);
+        let internal = self.connections[channel.connection].facts.internal;
+        self.statistics.churn.channel_closed += u64::from(!internal);
     }
 
     /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
@@ -198,6 +208,15 @@ impl Broker {
         {
             let cancel = basic::Cancel { consumer_tag: consumer.tag, no_wait: true };
             effects.send(channel.connection_id, Output::Method(channel.number, cancel.into()));
+        }
+    }
+
+    /// Closes a connection because somebody says so (320), in RabbitMQ's words.
+    pub fn disconnect(&mut self, id: ConnectionId, reason: &str, effects: &mut Effects) {
+        let Some(&place) = self.connection_places.get(&id) else { return };
+        if !self.connections[place].closing {
+            let refusal = Exception::new(ReplyCode::ConnectionForced, reason);
+            self.refuse_connection(place, Default::default(), &refusal, effects);
         }
     }
 

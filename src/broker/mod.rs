@@ -55,11 +55,13 @@ mod recovery;
 mod replay;
 mod replayed;
 mod reply_to;
+pub mod report;
 mod routing;
 mod sender_selected;
 pub mod settings;
 mod settle;
 mod snapshot;
+mod statistics;
 mod timers;
 mod topology;
 mod trace;
@@ -68,12 +70,13 @@ mod unacked;
 mod vhost;
 
 pub use alarms::Measures;
-pub use command::{Command, OpenConnection, Publish};
+pub use command::{Command, ConnectionFacts, OpenConnection, Publish};
 pub use effect::{Deliveries, Delivery, Effects, Output};
 pub use exception::Exception;
 pub use fsync::FsyncPolicy;
 pub use options::BrokerOptions;
 pub use replayed::BrokerError;
+pub use statistics::{Churn, MessageStats, Statistics, Traffic, TrafficStats};
 
 use std::collections::BTreeMap;
 
@@ -139,6 +142,7 @@ pub struct Broker {
     timers: Timers,
     morgue: Morgue,
     drops: Drops,
+    statistics: Statistics,
     /// Counts messages, to know which exchanges and queues one has come by.
     routed: u64,
     scratch: Scratch,
@@ -180,7 +184,7 @@ impl Broker {
             (Command::Gone, _) => self.forget_connection(from, effects),
             (Command::Open(open), _) => {
                 if place.is_none() {
-                    self.open_connection(from, *open, effects);
+                    self.open_connection(now, from, *open, effects);
                 }
             }
             (Command::Drained(bytes), Some(place)) => self.drained(place, bytes),

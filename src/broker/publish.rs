@@ -209,15 +209,29 @@ impl Broker {
         }
         let vhost = self.connections[call.connection].vhost;
         self.route(vhost, exchange, &message, &copies);
+        let routed = self.scratch.queues.len() as u64;
+        self.channels[call.channel].stats.publish += 1;
+        self.statistics.messages.publish += 1;
+        self.statistics.messages.publish_in += 1;
+        self.statistics.messages.publish_out += routed;
+        if let Some(exchange) = self.exchanges.get_mut(&exchange) {
+            exchange.stats.publish_in += 1;
+            exchange.stats.publish_out += routed;
+        }
         if self.vhosts[vhost].traced {
             self.trace_publish(call.channel, vhost, &message, &copies);
         }
         if self.scratch.queues.is_empty() {
             self.drops.unroutable(exchange, call.now, &message);
             if mandatory {
-                let channel = &self.channels[call.channel];
+                let channel = &mut self.channels[call.channel];
+                channel.stats.return_unroutable += 1;
+                self.statistics.messages.return_unroutable += 1;
                 let output = Output::Return { channel: channel.number, message };
                 call.effects.send(channel.connection_id, output);
+            } else {
+                self.channels[call.channel].stats.drop_unroutable += 1;
+                self.statistics.messages.drop_unroutable += 1;
             }
             return Outcome::Taken(Promise::Nothing);
         }
@@ -330,6 +344,7 @@ impl Broker {
         }
         let (level, ordinal, journaled) =
             queue.push(priority, message, self.now, &mut self.budget)?;
+        queue.stats.publish += 1;
         self.touch(id);
         journaled.then_some((Place { queue: level, ordinal, deliveries: 0 }, policy))
     }

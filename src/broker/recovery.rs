@@ -110,6 +110,7 @@ impl Broker {
             timers: Timers::default(),
             morgue: Morgue::default(),
             drops: Drops::default(),
+            statistics: Default::default(),
             routed: 0,
             scratch: Scratch::default(),
             places: Vec::new(),

@@ -16,6 +16,15 @@ impl Broker {
         self.forget(delivered.queue, &delivered.item);
     }
 
+    /// Counts an acknowledgement.
+    pub(super) fn count_ack(&mut self, channel: usize, id: QueueId) {
+        self.statistics.messages.ack += 1;
+        self.channels[channel].stats.ack += 1;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.stats.ack += 1;
+        }
+    }
+
     /// A delivery is rejected for good.
     pub(super) fn discard(&mut self, channel: usize, delivered: Delivered) {
         self.make_room(channel, &delivered);

@@ -70,6 +70,7 @@ impl Broker {
             let vhost = self.vhosts[declared.vhost].name.clone();
             self.define(&vhost, QueueId(0), &exchange_declare(&declared).into());
         }
+        self.vhosts[declared.vhost].exchange_names.insert(declared.name.clone());
         self.vhosts[declared.vhost].exchanges.insert(declared.name.clone(), id);
         let policy = self.policy_for_new(declared.vhost, &declared.name, ObjectKind::Exchange);
         self.exchange_event("exchange.created", &declared);
@@ -95,6 +96,8 @@ impl Broker {
         let log = self.store.log(id, declared.persists());
         // Only the queue of a delayed exchange has no name, and nobody finds it by one.
         if !declared.name.is_empty() {
+            self.statistics.churn.queue_created += u64::from(!self.recovering);
+            self.vhosts[declared.vhost].queue_names.insert(declared.name.clone());
             self.vhosts[declared.vhost].queues.insert(declared.name.clone(), id);
         }
         let kind = ObjectKind::Queue(declared.arguments.queue_type);
@@ -183,6 +186,7 @@ impl Broker {
         self.timers.forget(queue.timer, id);
         let vhost = self.vhosts[queue.declared.vhost].name.clone();
         self.vhosts[queue.declared.vhost].queues.remove(queue.name());
+        self.vhosts[queue.declared.vhost].queue_names.remove(queue.name());
         if queue.declared.persists() {
             let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
             self.define(&vhost, id, &delete.into());
@@ -190,6 +194,9 @@ impl Broker {
         let (count, logs) = queue.end(&mut self.budget);
         self.turn.ended.extend(logs);
         self.drops.count(Cause::QueueDeleted, count);
+        if !self.recovering {
+            self.statistics.churn.queue_deleted += 1;
+        }
         let sources = self.unbind_destination(Destination::Queue(id));
         self.delete_unused(sources);
         count
@@ -205,6 +212,7 @@ impl Broker {
             self.drops.forget_exchange(id);
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
+            self.vhosts[vhost].exchange_names.remove(&name);
             if durable {
                 let vhost = self.vhosts[vhost].name.clone();
                 let delete = exchange::Delete { exchange: name, ..Default::default() };

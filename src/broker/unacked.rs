@@ -79,6 +79,11 @@ impl<T> Unacked<T> {
         self.entries.into_iter().filter_map(|(_, entry)| entry)
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
     /// What waits, in the order of tags.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|(_, entry)| entry.as_ref())

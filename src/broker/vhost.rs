@@ -1,5 +1,6 @@
 //! A vhost: a name space of exchanges and queues. Nothing crosses its border.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -11,6 +12,7 @@ use super::access::EffectivePolicy;
 use super::events::EVENT;
 use super::exchange::{Bindings, ExchangeKind, Options};
 use super::recollection::Recollection;
+use super::statistics::MessageStats;
 use super::trace::TRACE;
 
 /// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
@@ -42,12 +44,23 @@ pub(super) struct VirtualHost {
     pub exchanges: HashMap<ShortString, ExchangeId>,
     /// Its queues by name.
     pub queues: HashMap<ShortString, QueueId>,
+    /// The names of its exchanges in order, for listings.
+    pub exchange_names: BTreeSet<ShortString>,
+    /// The names of its queues in order, for listings.
+    pub queue_names: BTreeSet<ShortString>,
 }
 
 impl VirtualHost {
     /// A vhost without anything in it.
     pub(super) fn new(name: ShortString) -> Self {
-        Self { name, traced: false, exchanges: HashMap::new(), queues: HashMap::new() }
+        Self {
+            name,
+            traced: false,
+            exchanges: HashMap::new(),
+            queues: HashMap::new(),
+            exchange_names: BTreeSet::new(),
+            queue_names: BTreeSet::new(),
+        }
     }
 }
 
@@ -98,6 +111,8 @@ pub(super) struct Exchange {
     pub recollection: Recollection,
     /// The message that last came by, so that a cycle of exchanges ends.
     pub visited: u64,
+    /// What came to it from publishers, and went from it to queues.
+    pub stats: MessageStats,
 }
 
 impl Exchange {
@@ -105,7 +120,16 @@ impl Exchange {
     pub(super) fn new(id: ExchangeId, declared: ExchangeDeclaration) -> Self {
         let bindings = Bindings::new(declared.options.routing(declared.kind).0);
         let recollection = Recollection::new(&declared.options);
-        Self { id, declared, bindings, delays: None, recollection, policy: None, visited: 0 }
+        Self {
+            id,
+            declared,
+            bindings,
+            delays: None,
+            recollection,
+            policy: None,
+            visited: 0,
+            stats: MessageStats::default(),
+        }
     }
 
     /// Where messages go that match nothing here: its own argument's exchange, else its policy's.

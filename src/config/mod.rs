@@ -22,6 +22,12 @@ use log::LevelFilter;
 use crate::broker::FsyncPolicy;
 use crate::broker::access::Hashing;
 
+/// What stands for no address.
+pub const OFF: &str = "off";
+
+/// Where management is if nobody says otherwise.
+const MANAGEMENT: &str = if cfg!(feature = "management") { "127.0.0.1:15672" } else { OFF };
+
 /// The flags of `leveret serve`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -99,6 +105,14 @@ pub struct Config {
     /// prefetch for a whole channel, more than two `#` in a topic pattern
     #[arg(long)]
     pub strict: bool,
+
+    /// Where the HTTP API and the page are, or off
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = MANAGEMENT)]
+    pub management: String,
+
+    /// Where metrics are without a password, as on RabbitMQ's port 15692, or off
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
+    pub metrics: String,
 
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]

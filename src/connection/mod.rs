@@ -38,7 +38,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Command, Output};
+use crate::broker::{Command, ConnectionFacts, Output, Traffic};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
@@ -99,6 +99,7 @@ const OUTPUT_OCTETS: u64 = 128;
 pub struct Connection {
     id: ConnectionId,
     peer: SocketAddr,
+    facts: ConnectionFacts,
     options: Arc<ConnectionOptions>,
     /// The user that the client's certificate names.
     certificate_name: Option<String>,
@@ -171,6 +172,7 @@ impl Connection {
             peer,
             certificate_name: None,
             stranger: None,
+            facts: ConnectionFacts::default(),
             opened_by: now.after(options.handshake_max),
             stage: Stage::Header,
             stopping: false,
@@ -198,6 +200,13 @@ impl Connection {
     /// Keeps the client's place among those who have not logged in, until it has.
     pub fn set_stranger(&mut self, stranger: Stranger) {
         self.stranger = Some(stranger);
+    }
+
+    /// The same with what is told to people of its socket: our address, and its traffic.
+    #[must_use]
+    pub fn with_facts(self, host: String, traffic: Arc<Traffic>) -> Self {
+        let facts = ConnectionFacts { host, traffic, ..self.facts };
+        Self { facts, ..self }
     }
 
     /// Handles what has been read and adds the commands that it means. What is not a whole frame

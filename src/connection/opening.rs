@@ -86,6 +86,7 @@ impl Connection {
             Ok(user) => {
                 self.stranger = None;
                 debug!("{} {} logged in as '{user}' by {mechanism}", self.id, self.peer);
+                self.facts.mechanism = mechanism.to_string();
                 self.answer(self.options.tuning.offer());
                 self.stage = Stage::Tune(Login { user, client_properties });
             }
@@ -115,6 +116,8 @@ impl Connection {
             .map_err(|text| Exception::new(ReplyCode::NotAllowed, text))?;
         self.tuned = tuned;
         self.outgoing.set_frame_max(tuned.frame_max);
+        self.facts.frame_max = tuned.frame_max;
+        self.facts.heartbeat_seconds = tuned.heartbeat_seconds;
         self.heartbeat.negotiate(tuned.heartbeat_seconds);
         self.stage = Stage::Open(login);
         Ok(())
@@ -129,6 +132,7 @@ impl Connection {
             virtual_host: method.virtual_host,
             client_properties: login.client_properties,
             channel_max: self.tuned.channel_max,
+            facts: self.facts.clone(),
         }))
     }
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, SendError, Sender, select};
 
 use crate::broker::access::{Change, ChangeRefused};
+use crate::broker::report::{Query, Report};
 use crate::broker::{Command, Measures};
 use crate::ids::{ConnectionId, SyncPoint};
 use crate::store::StoreError;
@@ -35,6 +36,10 @@ const BEHIND_MAX: usize = 32;
 
 /// Inputs of the first lane that may pass one from behind.
 const PASSING_MAX: usize = 64;
+
+/// How many commands a question counts for: few of them fit into a turn.
+const QUERY_COMMANDS: usize = 1024;
+
 /// Something for the router to do.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -43,6 +48,10 @@ pub(super) enum Input {
     /// What one read of a connection has brought. The last batch of every connection ends with
     /// [`Command::Gone`].
     Batch(ConnectionId, Vec<Command>),
+    /// A question, and where the answer goes: a channel with room for it.
+    Query(Query, Sender<Report>),
+    /// A connection is to be closed, for this reason.
+    Disconnect(ConnectionId, String),
     /// The syncer is done up to there.
     Synced(SyncPoint),
     /// The checkpoint that was under way is done.
@@ -65,7 +74,9 @@ impl Input {
         match self {
             Self::Batch(_, commands) => commands.len(),
             Self::Change(changes, _) => changes.len(),
-            Self::Connected(..) | Self::Synced(_) | Self::CheckpointDone => 1,
+            Self::Query(..) => QUERY_COMMANDS,
+            Self::Connected(..) | Self::Disconnect(..) => 1,
+            Self::Synced(_) | Self::CheckpointDone => 1,
             Self::CheckpointFailed(_) | Self::Measured(_) | Self::Stop | Self::Finish => 1,
         }
     }

@@ -29,7 +29,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// An address at which clients come in.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Entrance {
     /// Its socket.
     pub(super) listener: TcpListener,
     /// What encrypts its connections; `None` leaves them as they are.
@@ -37,7 +37,7 @@ pub(super) struct Door {
 }
 
 /// Accepts clients until the rim is closed.
-pub(super) fn run(door: &Door, rim: &Arc<Rim>) {
+pub(super) fn run(door: &Entrance, rim: &Arc<Rim>) {
     let mut complaints = Complaints::default();
     while wait(&door.listener, rim) {
         match door.listener.accept() {

@@ -13,6 +13,7 @@ mod address;
 mod bell;
 mod clock;
 mod definitions;
+mod door;
 mod inbox;
 mod limits;
 mod listener;
@@ -51,6 +52,7 @@ use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 #[cfg(feature = "management")]
 pub use definitions::print as print_definitions;
+pub use door::{Closed, Door, Line};
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
 
@@ -59,7 +61,7 @@ use bell::Bell;
 use clock::Clock;
 use inbox::{Inbox, Inlet, Input, inbox};
 use limits::Limits;
-use listener::Door;
+use listener::Entrance;
 use rim::{Rim, Seats};
 use router::Router;
 use transport::Secure;
@@ -105,19 +107,26 @@ pub enum ServerError {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The management port, or the control socket.
+    #[error("cannot start management: {0}")]
+    Management(String),
     /// No more threads, descriptors or signals.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
 }
 
-/// `leveret serve`: runs until SIGTERM or SIGINT.
+/// `leveret serve`: runs until SIGTERM or SIGINT. What `beside` starts lives as long as the broker.
 ///
 /// # Errors
 ///
 /// When it cannot start. What fails later ends the process.
-pub fn run(config: &Config) -> Result<(), ServerError> {
+pub fn run<T>(
+    config: &Config,
+    beside: impl FnOnce(&Config, &Server) -> Result<T, ServerError>,
+) -> Result<(), ServerError> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let server = Server::start(config)?;
+    let beside = beside(config, &server)?;
     server.announce(config);
     for signal in signals.forever() {
         if signal == SIGHUP {
@@ -127,6 +136,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
         break;
     }
+    drop(beside);
     server.stop();
     info!("stopped");
     Ok(())
@@ -204,6 +214,11 @@ impl Server {
         let (sender, answer) = crossbeam_channel::bounded(1);
         self.rim.inbox.send(Input::Change(changes, sender)).map_err(|_| stopped())?;
         answer.recv().map_err(|_| stopped())?
+    }
+
+    /// The way in for other parts of this process.
+    pub fn door(&self) -> Door {
+        Door::new(Arc::clone(&self.rim))
     }
 
     /// Stops in order: accepts nobody any more, closes all connections (320), and the store.
@@ -288,10 +303,10 @@ fn bind_all(config: &Config) -> Result<Vec<Reserved>, ServerError> {
 }
 
 /// Lets clients connect.
-fn open_doors(reserved: Vec<Reserved>) -> Result<Vec<Door>, ServerError> {
+fn open_doors(reserved: Vec<Reserved>) -> Result<Vec<Entrance>, ServerError> {
     let open = |Reserved { address, bound, secure }| {
         let listener = bound.listen().map_err(not_listening(&address))?;
-        Ok(Door { listener, secure })
+        Ok(Entrance { listener, secure })
     };
     reserved.into_iter().map(open).collect()
 }

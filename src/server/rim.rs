@@ -88,6 +88,11 @@ impl Seats {
         }
     }
 
+    /// How many are taken, and how many there are.
+    pub(super) fn counted(&self) -> (usize, usize) {
+        (*self.taken.lock(), self.max)
+    }
+
     /// Waits until all have left, at most so long.
     pub(super) fn wait_until_empty(&self, at_most: Duration) {
         let deadline = Instant::now() + at_most;

@@ -116,6 +116,11 @@ impl Router {
                     self.outboxes.remove(&id);
                 }
             }
+            Input::Query(query, reply) => {
+                // There is room; it fails only when nobody waits any more.
+                let _ = reply.try_send(self.broker.answer(&query));
+            }
+            Input::Disconnect(id, reason) => self.broker.disconnect(id, &reason, effects),
             Input::Synced(point) => self.broker.synced(point, effects),
             Input::CheckpointDone => self.broker.checkpoint_done()?,
             Input::Change(changes, operator) => self.change(changes, operator, effects),

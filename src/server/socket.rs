@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
-use crate::broker::{Command, Output};
+use crate::broker::{Command, Output, Traffic};
 use crate::connection::{Connection, Stranger};
 use crate::ids::{ConnectionId, Timestamp};
 
@@ -61,7 +61,11 @@ pub(super) fn run(
     if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
         return;
     }
-    let mut connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now());
+    let traffic = Arc::new(Traffic::default());
+    let host = transport.stream().local_addr();
+    let host = host.map(|address| address.to_string()).unwrap_or_default();
+    let mut connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now())
+        .with_facts(host, Arc::clone(&traffic));
     connection.set_stranger(stranger);
     let mut session = Session {
         rim,
@@ -69,6 +73,7 @@ pub(super) fn run(
         transport,
         connection,
         outbox,
+        traffic,
         read: Vec::with_capacity(READ_OCTETS_MIN),
         commands: Vec::new(),
         outputs: Vec::new(),
@@ -89,6 +94,7 @@ struct Session<'a> {
     transport: Transport,
     connection: Connection,
     outbox: Arc<Outbox>,
+    traffic: Arc<Traffic>,
     /// What has been read and not handled: less than a frame.
     read: Vec<u8>,
     commands: Vec<Command>,
@@ -142,6 +148,7 @@ impl Session<'_> {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.stalled = None;
+                    self.traffic.sent(written);
                     self.connection.wrote(now, written);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -192,7 +199,7 @@ impl Session<'_> {
         match self.transport.read(&mut self.read)? {
             None => return Ok(false),
             Some(0) => return Ok(true),
-            Some(_) => {}
+            Some(octets) => self.traffic.received(octets),
         }
         if let Some(name) = self.transport.client_name() {
             info!("{} has the certificate of {}", self.id, name.escape_debug());

@@ -232,6 +232,7 @@ impl Probe {
             virtual_host: ShortString::clipped("/"),
             client_properties: Table::default(),
             channel_max: 0,
+            facts: Default::default(),
         };
         self.apply(Command::Open(Box::new(open)));
         self.next_channel();

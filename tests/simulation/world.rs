@@ -261,6 +261,7 @@ impl<'a> World<'a> {
             virtual_host: ShortString::clipped("/"),
             client_properties: Table::default(),
             channel_max: 8,
+            facts: Default::default(),
         };
         self.clients[place].expected.push_back(Expected::Nothing);
         self.apply(place, Command::Open(Box::new(open)));

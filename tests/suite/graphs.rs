@@ -85,6 +85,7 @@ impl Client {
             virtual_host: ShortString::clipped("/"),
             client_properties: Table::default(),
             channel_max: 0,
+            facts: Default::default(),
         };
         client.apply(Command::Open(Box::new(open)));
         client.say("channel.open");

@@ -153,6 +153,7 @@ impl Stage {
             virtual_host: ShortString::clipped("/"),
             client_properties: Table::default(),
             channel_max: 8,
+            facts: Default::default(),
         };
         self.apply(id, Command::Open(Box::new(open)));
         self.apply(id, Command::Method(ChannelNumber(1), "channel.open".parse().unwrap()));

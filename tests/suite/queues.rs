@@ -150,6 +150,7 @@ impl Pair {
             virtual_host: ShortString::clipped("/"),
             client_properties: Table::default(),
             channel_max: 0,
+            facts: Default::default(),
         };
         self.apply(Command::Open(Box::new(open)));
         self.apply(Command::Method(CHANNEL, "channel.open".parse().expect("a method")));

@@ -386,6 +386,7 @@ impl Stage {
             virtual_host: ShortString::clipped(vhost),
             client_properties: properties.collect(),
             channel_max: 8,
+            facts: Default::default(),
         };
         self.apply(id, Command::Open(Box::new(open)));
         self.end_turn();

@@ -17,6 +17,7 @@ const ORDER: &[&str] = &[
     "config",
     "server",
     "perf",
+    "admin",
     "main",
 ];
 

@@ -35,6 +35,7 @@ mod topic;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use thiserror::Error;
 
@@ -256,6 +257,26 @@ impl Bindings {
     /// arguments of each are sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.listing.values()
+    }
+
+    /// Those behind `last` in the order of [`Self::iter`], or all.
+    pub fn iter_after(&self, last: Option<&Binding>) -> impl Iterator<Item = &Binding> {
+        let start = last.map_or(Unbounded, |last| Excluded(Identity::of(last)));
+        self.listing.range((start, Unbounded)).map(|(_, binding)| binding)
+    }
+
+    /// Those to one destination behind `last`, or all.
+    pub fn iter_to(
+        &self,
+        destination: Destination,
+        last: Option<&Binding>,
+    ) -> impl Iterator<Item = &Binding> {
+        let first = || Included(Identity::first(destination));
+        let start = last.map_or_else(first, |last| Excluded(Identity::of(last)));
+        self.listing
+            .range((start, Unbounded))
+            .map(|(_, binding)| binding)
+            .take_while(move |binding| binding.destination == destination)
     }
 
     fn remove(&mut self, identity: &Identity) -> Option<Binding> {

@@ -123,6 +123,7 @@ fn consume(
         prefetch,
         unacked: 0,
         in_line: false,
+        arguments: method.arguments,
     });
     Ok(())
 }
@@ -146,6 +147,11 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
     refuse_get(broker, queue)?;
     broker.use_queue(id);
     let Some((mut item, message)) = broker.take_live(id, Item::expired) else {
+        if let Some(queue) = broker.queues.get_mut(&id) {
+            queue.stats.get_empty += 1;
+        }
+        broker.channels[call.channel].stats.get_empty += 1;
+        broker.statistics.messages.get_empty += 1;
         broker.reply(call, basic::GetEmpty::default());
         return Ok(());
     };
@@ -156,9 +162,14 @@ fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<
         broker.trace_delivery(call.channel, id, &message, redelivered);
     }
     item.deliveries = item.deliveries.saturating_add(1);
+    if let Some(queue) = broker.queues.get_mut(&id) {
+        queue.stats.got(method.no_ack, redelivered);
+    }
+    broker.statistics.messages.got(method.no_ack, redelivered);
     let channel = &mut broker.channels[call.channel];
     let delivery_tag = channel.take_tag();
     let number = channel.number;
+    channel.stats.got(method.no_ack, redelivered);
     if method.no_ack {
         broker.forget(id, &item);
     } else {
@@ -249,7 +260,10 @@ pub(super) fn apply_settlement(
     settlement: Settlement,
 ) {
     match settlement {
-        Settlement::Ack => broker.settle(channel, &delivered),
+        Settlement::Ack => {
+            broker.count_ack(channel, delivered.queue);
+            broker.settle(channel, &delivered);
+        }
         Settlement::Discard => broker.discard(channel, delivered),
         Settlement::Requeue(requeue) => broker.requeue(channel, delivered, requeue),
     }

@@ -47,6 +47,7 @@ pub(in super::super) fn open(
         )));
     }
     let id = connection.id;
+    broker.statistics.churn.channel_created += u64::from(!connection.facts.internal);
     let user = connection.user.clone();
     refuse_beyond_limit(broker, &user)?;
     let channel = broker.channels.insert(Channel::new(id, place, number));

@@ -84,6 +84,7 @@ fn declare(
     call: &mut Call<'_>,
     method: &queue::Declare,
 ) -> Result<(), Exception> {
+    broker.statistics.churn.queue_declared += 1;
     let name = if is_reply_to(&method.queue) {
         return probe_reply_address(broker, call, method);
     } else if method.passive {

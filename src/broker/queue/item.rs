@@ -124,6 +124,11 @@ impl Room {
             && cost(message) <= budget.left
     }
 
+    /// How many messages are kept in memory, and what they count.
+    pub(crate) fn held(&self) -> (usize, u64) {
+        (self.count, self.bytes)
+    }
+
     /// A message is kept in memory from now on.
     pub(crate) fn charge(&mut self, message: &Message, budget: &mut Budget) {
         self.count += 1;

@@ -37,6 +37,7 @@ use super::consumers::Consumers;
 use super::drops::Ledger;
 use super::fsync::FsyncPolicy;
 use super::settings::{NEVER, QueueSettings};
+use super::statistics::MessageStats;
 use delayed::DelayedKey;
 use item::Room;
 
@@ -93,6 +94,12 @@ pub(super) struct Queue {
     /// Messages that came back and wait before they are delivered again.
     delayed: BTreeMap<DelayedKey, Item>,
     room: Room,
+    /// What happened in it.
+    pub stats: MessageStats,
+    /// Messages that were taken and are neither settled nor back.
+    outstanding: u64,
+    /// Octets of their bodies.
+    outstanding_bytes: u64,
     /// Octets of the bodies of ready messages, but for those that wait in a log since a restart.
     ready_body_bytes: u64,
 }
@@ -119,6 +126,9 @@ impl Queue {
             others: BTreeMap::new(),
             delayed: BTreeMap::new(),
             room: Room::default(),
+            stats: MessageStats::default(),
+            outstanding: 0,
+            outstanding_bytes: 0,
             ready_body_bytes: 0,
         }
     }

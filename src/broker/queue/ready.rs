@@ -118,15 +118,17 @@ impl Queue {
     fn take_from(&mut self, priority: u8) -> Result<Option<(Item, Message)>, StoreError> {
         while let Some(item) = self.level_mut(priority).and_then(Level::take_known) {
             self.uncount(&item);
-            match (self.message(&item)?, &item.held) {
-                (Some(message), _) => return Ok(Some((item, message))),
-                (None, Held::Logged(location)) => {
-                    let location = *location;
-                    if let Some(level) = self.level_mut(priority) {
-                        level.log.release(location);
+            match self.message(&item)? {
+                Some(message) => return Ok(Some((item, message))),
+                None => {
+                    // A damaged record, which the store reports.
+                    self.come_to_rest(&item);
+                    if let (Held::Logged(location), Some(level)) =
+                        (&item.held, self.level_mut(priority))
+                    {
+                        level.log.release(*location);
                     }
                 }
-                (None, Held::Resident(_)) => {}
             }
         }
         let own = priority == self.level.priority;
@@ -162,6 +164,12 @@ impl Queue {
 
     /// Lets go of a message that was taken: acknowledged, rejected or dropped.
     pub(crate) fn settle(&mut self, item: &Item, budget: &mut Budget) {
+        self.come_to_rest(item);
+        self.release(item, budget);
+    }
+
+    /// Gives back what a message takes in memory or in its log.
+    pub(super) fn release(&mut self, item: &Item, budget: &mut Budget) {
         match &item.held {
             Held::Resident(message) => self.room.free(message, budget),
             Held::Logged(location) => {
@@ -173,8 +181,30 @@ impl Queue {
         }
     }
 
+    /// A message that was taken is outstanding no more.
+    fn come_to_rest(&mut self, item: &Item) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.outstanding_bytes = self.outstanding_bytes.saturating_sub(u64::from(item.body_length));
+    }
+
+    /// Messages that were taken and are neither settled nor back, and octets of their bodies.
+    pub(crate) fn outstanding(&self) -> (u64, u64) {
+        (self.outstanding, self.outstanding_bytes)
+    }
+
+    /// Octets of the bodies of ready messages, as far as they are known.
+    pub(crate) fn ready_octets(&self) -> u64 {
+        self.ready_body_bytes
+    }
+
+    /// Messages that are in memory, ready or not, and their octets.
+    pub(crate) fn resident(&self) -> (usize, u64) {
+        self.room.held()
+    }
+
     /// Puts a message that was taken back to its place.
     pub(crate) fn requeue(&mut self, item: Item) {
+        self.come_to_rest(&item);
         self.ready_body_bytes += u64::from(item.body_length);
         if let Some(level) = self.level_mut(item.priority) {
             level.place(item);
@@ -228,7 +258,7 @@ impl Queue {
             let Some(level) = self.level_mut(priority) else { continue };
             let id = level.id;
             for (item, placed) in level.clear() {
-                self.settle(&item, budget);
+                self.release(&item, budget);
                 if placed && item.journaled {
                     journaled.push((id, item.ordinal));
                 }
@@ -302,9 +332,11 @@ impl Queue {
         }
     }
 
-    /// A message is ready no more.
+    /// A message is ready no more, but taken.
     fn uncount(&mut self, item: &Item) {
         let length = u64::from(item.body_length);
+        self.outstanding += 1;
+        self.outstanding_bytes += length;
         self.ready_body_bytes = self.ready_body_bytes.saturating_sub(length);
     }
 }

@@ -26,6 +26,8 @@ fn config(directory: &TempDir) -> Config {
         password_hashing: PasswordHashing::Rabbitmq,
         disk_free_limit: 0,
         memory_high_watermark: 0.0,
+        management: "off".to_owned(),
+        metrics: "off".to_owned(),
         log: LevelFilter::Off,
         ..Config::default()
     }

@@ -25,6 +25,7 @@ class OwnBroker:
 
     def start(self):
         command = [self.binary, "--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}"]
+        command += ["--management", "off"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         wait_for_port("127.0.0.1", self.port, self.complaint)
 

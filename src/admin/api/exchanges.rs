@@ -1,0 +1,108 @@
+//! Exchanges.
+
+use serde_json::{Value, json};
+
+use super::counters;
+use super::node::NODE;
+use crate::admin::answer::{Answer, Refusal, created};
+use crate::admin::listing;
+use crate::admin::rates::{Key, Window};
+use crate::admin::routes::Ask;
+use crate::admin::session::Session;
+use crate::admin::site::Site;
+use crate::admin::table;
+use crate::broker::report::ExchangeRow;
+use crate::wire::{ShortString, exchange};
+
+/// GET /api/exchanges
+pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
+    let vhosts = site.vhosts_of(&ask.caller)?;
+    answer(site, ask, &vhosts)
+}
+
+/// GET /api/exchanges/:vhost
+pub(in super::super) fn list_of_vhost(site: &Site, ask: &Ask) -> Answer {
+    answer(site, ask, &[existing(site, ask)?])
+}
+
+/// The vhost in the path, if there is one of that name.
+pub(in super::super) fn existing(site: &Site, ask: &Ask) -> Result<ShortString, Refusal> {
+    let name = ask.name("vhost")?;
+    let exists = site.questions.virtual_hosts()?.iter().any(|row| row.name == name);
+    if exists { Ok(name) } else { Err(Refusal::not_found()) }
+}
+
+fn answer(site: &Site, ask: &Ask, vhosts: &[ShortString]) -> Answer {
+    site.rates.look(site.door.now());
+    let mut values = Vec::new();
+    for vhost in vhosts {
+        let rows = site.questions.exchanges(vhost)?;
+        values.extend(rows.iter().map(|row| value(site, row, None)));
+    }
+    listing::answer(ask, values)
+}
+
+/// GET /api/exchanges/:vhost/:exchange
+pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
+    site.rates.look(site.door.now());
+    let row = site.questions.exchange(&ask.name("vhost")?, &ask.name("exchange")?)?;
+    let row = row.ok_or_else(Refusal::not_found)?;
+    listing::one(ask, value(site, &row, Window::asked(ask, "msg_rates")?))
+}
+
+/// PUT /api/exchanges/:vhost/:exchange
+pub(in super::super) fn declare(site: &Site, ask: &Ask) -> Answer {
+    let (vhost, name) = (existing(site, ask)?, ask.name("exchange")?);
+    let body = ask.json()?;
+    let flag = |name: &str, default| body.get(name).map_or(default, is_true);
+    let kind = body.get("type").and_then(Value::as_str).unwrap_or("direct");
+    let declare = exchange::Declare {
+        exchange: name.clone(),
+        kind: ShortString::new(kind).map_err(|_| Refusal::bad_request("invalid type"))?,
+        passive: false,
+        durable: flag("durable", true),
+        auto_delete: flag("auto_delete", false),
+        internal: flag("internal", false),
+        no_wait: false,
+        arguments: table::from_json(body.get("arguments").unwrap_or(&Value::Null))?,
+    };
+    let new = site.questions.exchange(&vhost, &name)?.is_none();
+    Session::open(&site.door, &ask.caller, &vhost)?.call(declare)?;
+    created(new)
+}
+
+/// Whether a value says yes; old tools say it as text.
+pub(in super::super) fn is_true(value: &Value) -> bool {
+    value == &json!(true) || value == &json!("true")
+}
+
+/// DELETE /api/exchanges/:vhost/:exchange
+pub(in super::super) fn delete(site: &Site, ask: &Ask) -> Answer {
+    let (vhost, name) = (existing(site, ask)?, ask.name("exchange")?);
+    site.questions.exchange(&vhost, &name)?.ok_or_else(Refusal::not_found)?;
+    let if_unused = ask.flag("if-unused");
+    let delete = exchange::Delete { exchange: name, if_unused, no_wait: false };
+    Session::open(&site.door, &ask.caller, &vhost)?.call(delete)?;
+    created(false)
+}
+
+fn value(site: &Site, row: &ExchangeRow, window: Option<Window>) -> Value {
+    let key = Key::Exchange(row.id.0);
+    let counters = counters::of_exchange(row);
+    let described = counters::describe(&site.rates, key, &counters, None, window);
+    json!({
+        "name": row.name.as_str(),
+        "vhost": row.virtual_host.as_str(),
+        "type": row.kind,
+        "durable": row.durable,
+        "auto_delete": row.auto_delete,
+        "internal": row.internal,
+        "arguments": table::to_json(&row.arguments),
+        "policy": null,
+        "node": NODE,
+        "user_who_performed_action": "",
+        "message_stats": described.message_stats,
+        "incoming": [],
+        "outgoing": [],
+    })
+}

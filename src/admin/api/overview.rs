@@ -1,0 +1,124 @@
+//! The broker as a whole, and who asks.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rustix::rand::{GetRandomFlags, getrandom};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::counters;
+use super::node::{NODE, contexts, exchange_types, listeners};
+use crate::admin::answer::{Answer, Refusal, ok};
+use crate::admin::rates::{Key, Window};
+use crate::admin::routes::Ask;
+use crate::admin::site::Site;
+use crate::broker::report::OverviewReport;
+use crate::connection::{COMPATIBLE_VERSION, PRODUCT};
+
+/// What the cluster of one is called.
+pub(in super::super) const CLUSTER: &str = "leveret";
+
+/// GET /api/overview
+pub(in super::super) fn overview(site: &Site, ask: &Ask) -> Answer {
+    site.rates.look(site.door.now());
+    let report = site.questions.overview()?;
+    let counters = counters::of_overview(&report);
+    let lengths = Window::asked(ask, "lengths")?;
+    let rates = Window::asked(ask, "msg_rates")?;
+    let described = counters::describe(&site.rates, Key::Overview, &counters, lengths, rates);
+    let (mut totals, mut churn) = (json!({}), json!({}));
+    for (name, value) in described.others {
+        let place = if name.starts_with("messages") { &mut totals } else { &mut churn };
+        place[name] = value;
+    }
+    let mut value = about(site);
+    value["message_stats"] = described.message_stats;
+    value["queue_totals"] = totals;
+    value["churn_rates"] = churn;
+    value["object_totals"] = object_totals(&report);
+    crate::admin::listing::one(ask, value)
+}
+
+fn object_totals(report: &OverviewReport) -> Value {
+    json!({
+        "channels": report.totals.channels,
+        "connections": report.totals.connections,
+        "consumers": report.totals.consumers,
+        "exchanges": report.totals.exchanges,
+        "queues": report.totals.queues,
+    })
+}
+
+/// What does not change while the broker runs.
+fn about(site: &Site) -> Value {
+    json!({
+        "management_version": COMPATIBLE_VERSION,
+        "rabbitmq_version": COMPATIBLE_VERSION,
+        "product_name": PRODUCT,
+        "product_version": env!("CARGO_PKG_VERSION"),
+        "leveret_version": env!("CARGO_PKG_VERSION"),
+        "cluster_name": CLUSTER,
+        "cluster_tags": {},
+        "node_tags": {},
+        "erlang_version": "",
+        "erlang_full_version": "",
+        "release_series_support_status": "supported",
+        "rates_mode": "basic",
+        "sample_retention_policies": {"global": [60, 600, 3600], "basic": [60], "detailed": [60]},
+        "exchange_types": exchange_types(),
+        "disable_stats": false,
+        "is_op_policy_updating_enabled": true,
+        "enable_queue_totals": false,
+        "default_queue_type": "classic",
+        "node": NODE,
+        "listeners": listeners(site),
+        "contexts": contexts(site),
+        "statistics_db_event_queue": 0,
+    })
+}
+
+/// GET /api/whoami
+pub(in super::super) fn whoami(_: &Site, ask: &Ask) -> Answer {
+    let (name, tags) = (ask.caller.user.as_str(), ask.caller.tags());
+    ok(
+        &json!({ "name": name, "tags": tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), "is_internal_user": true }),
+    )
+}
+
+/// GET /api/version
+pub(in super::super) fn version(_: &Site, _: &Ask) -> Answer {
+    ok(&json!(COMPATIBLE_VERSION))
+}
+
+/// GET /api/extensions: what a page may load beside itself, which is nothing.
+pub(in super::super) fn extensions(_: &Site, _: &Ask) -> Answer {
+    ok(&json!([{ "javascript": "dispatcher.js" }]))
+}
+
+/// GET of a listing that is empty here.
+pub(in super::super) fn nothing(_: &Site, _: &Ask) -> Answer {
+    ok(&json!([]))
+}
+
+/// GET /api/cluster-name
+pub(in super::super) fn cluster_name(_: &Site, _: &Ask) -> Answer {
+    ok(&json!({ "name": CLUSTER }))
+}
+
+/// GET /api/drops: messages that were let go, by cause. RabbitMQ does not tell.
+pub(in super::super) fn drops(site: &Site, _: &Ask) -> Answer {
+    let drops = site.questions.overview()?.statistics.drops;
+    let entries = drops.entries().map(|(name, value)| (name.to_owned(), json!(value)));
+    ok(&Value::Object(entries.collect()))
+}
+
+/// GET /api/auth/hash_password/:password: base64(salt ‖ SHA-256(salt ‖ password)).
+pub(in super::super) fn hash_password(_: &Site, ask: &Ask) -> Answer {
+    let mut salt = [0; 4];
+    let filled = getrandom(&mut salt, GetRandomFlags::empty());
+    if filled != Ok(salt.len()) {
+        return Err(Refusal::unavailable());
+    }
+    let hash = Sha256::new().chain_update(salt).chain_update(ask.path("password")).finalize();
+    ok(&json!({ "ok": BASE64_STANDARD.encode([&salt[..], &hash[..]].concat()) }))
+}

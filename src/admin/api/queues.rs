@@ -1,0 +1,137 @@
+//! Queues.
+
+use serde_json::{Value, json};
+
+use super::channels;
+use super::connections;
+use super::counters;
+use super::exchanges::{existing, is_true};
+use super::node::NODE;
+use crate::admin::answer::{Answer, Refusal, created};
+use crate::admin::listing;
+use crate::admin::rates::{Key, Window};
+use crate::admin::routes::Ask;
+use crate::admin::session::Session;
+use crate::admin::site::Site;
+use crate::admin::table;
+use crate::broker::report::QueueRow;
+use crate::wire::{ShortString, queue};
+
+/// GET /api/queues
+pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
+    let vhosts = site.vhosts_of(&ask.caller)?;
+    answer(site, ask, &vhosts)
+}
+
+/// GET /api/queues/:vhost
+pub(in super::super) fn list_of_vhost(site: &Site, ask: &Ask) -> Answer {
+    answer(site, ask, &[existing(site, ask)?])
+}
+
+fn answer(site: &Site, ask: &Ask, vhosts: &[ShortString]) -> Answer {
+    site.rates.look(site.door.now());
+    let mut values = Vec::new();
+    for vhost in vhosts {
+        let rows = site.questions.queues(vhost)?;
+        values.extend(rows.iter().map(|row| value(site, row, None, None)));
+    }
+    listing::answer(ask, values)
+}
+
+fn found(site: &Site, ask: &Ask) -> Result<QueueRow, Refusal> {
+    let row = site.questions.queue(&ask.name("vhost")?, &ask.name("queue")?)?;
+    row.ok_or_else(Refusal::not_found)
+}
+
+/// GET /api/queues/:vhost/:queue
+pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
+    site.rates.look(site.door.now());
+    let row = found(site, ask)?;
+    let (lengths, rates) = (Window::asked(ask, "lengths")?, Window::asked(ask, "msg_rates")?);
+    let mut value = value(site, &row, lengths, rates);
+    let consumers = site.questions.consumers_of(&row.virtual_host, &row.name)?;
+    value["consumer_details"] = consumers.iter().map(channels::consumer).collect();
+    listing::one(ask, value)
+}
+
+/// PUT /api/queues/:vhost/:queue
+pub(in super::super) fn declare(site: &Site, ask: &Ask) -> Answer {
+    let (vhost, name) = (existing(site, ask)?, ask.name("queue")?);
+    let body = ask.json()?;
+    let flag = |name: &str, default| body.get(name).map_or(default, is_true);
+    let declare = queue::Declare {
+        queue: name.clone(),
+        passive: false,
+        durable: flag("durable", true),
+        // A queue that is exclusive to this request would end with it.
+        exclusive: false,
+        auto_delete: flag("auto_delete", false),
+        no_wait: false,
+        arguments: table::from_json(body.get("arguments").unwrap_or(&Value::Null))?,
+    };
+    let new = site.questions.queue(&vhost, &name)?.is_none();
+    Session::open(&site.door, &ask.caller, &vhost)?.call(declare)?;
+    created(new)
+}
+
+/// DELETE /api/queues/:vhost/:queue
+pub(in super::super) fn delete(site: &Site, ask: &Ask) -> Answer {
+    let row = found(site, ask)?;
+    let (if_empty, if_unused) = (ask.flag("if-empty"), ask.flag("if-unused"));
+    let delete = queue::Delete { queue: row.name, if_empty, if_unused, no_wait: false };
+    Session::open(&site.door, &ask.caller, &row.virtual_host)?.call(delete)?;
+    created(false)
+}
+
+/// DELETE /api/queues/:vhost/:queue/contents
+pub(in super::super) fn purge(site: &Site, ask: &Ask) -> Answer {
+    let row = found(site, ask)?;
+    let purge = queue::Purge { queue: row.name, no_wait: false };
+    Session::open(&site.door, &ask.caller, &row.virtual_host)?.call(purge)?;
+    created(false)
+}
+
+fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Window>) -> Value {
+    let key = Key::Queue(row.id.0);
+    let counters = counters::of_queue(row);
+    let described = counters::describe(&site.rates, key, &counters, lengths, rates);
+    let owner = row.owner.as_ref();
+    let mut value = json!({
+        "name": row.name.as_str(),
+        "vhost": row.virtual_host.as_str(),
+        "type": row.kind,
+        "durable": row.durable,
+        "auto_delete": row.auto_delete,
+        "exclusive": row.owner.is_some(),
+        "arguments": table::to_json(&row.arguments),
+        "node": NODE,
+        "state": "running",
+        "policy": null,
+        "operator_policy": null,
+        "effective_policy_definition": {},
+        "consumers": row.consumers,
+        "consumer_capacity": if row.consumers > 0 { 1.0 } else { 0.0 },
+        "consumer_utilisation": if row.consumers > 0 { 1.0 } else { 0.0 },
+        "exclusive_consumer_tag": row.exclusive_consumer.as_deref(),
+        "single_active_consumer_tag": null,
+        "owner_pid_details": owner.map(|(_, peer, host)| connections::details(peer, host)),
+        "messages_ram": row.resident,
+        "message_bytes": row.ready_octets + row.unacknowledged_octets,
+        "message_bytes_ready": row.ready_octets,
+        "message_bytes_unacknowledged": row.unacknowledged_octets,
+        "message_bytes_ram": row.resident_octets,
+        "memory": row.resident_octets,
+        "message_stats": described.message_stats,
+        "incoming": [],
+        "deliveries": [],
+        "backing_queue_status": {
+            "mode": "default", "version": 2, "len": row.ready,
+        },
+        "garbage_collection": {},
+        "reductions": 0,
+    });
+    for (name, counted) in described.others {
+        value[name] = counted;
+    }
+    value
+}

@@ -1,0 +1,244 @@
+//! Who asks, and whether they may: the one place where management decides that.
+//!
+//! A route has a [`Rule`]; [`Guard::admits`] decides by it, by the caller's tags, and by the vhost
+//! in the path. What somebody may do with an exchange or a queue is not decided here: that is asked
+//! for over AMQP, in their name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::broker::access::{Tag, User};
+use crate::connection::Logins;
+use crate::wire::ShortString;
+
+use super::answer::Refusal;
+use super::http::{Head, Peer};
+use super::questions::Questions;
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Access to management, and to the vhost in the path if there is one.
+    Management,
+    /// The right to see all vhosts, and what clients of others do.
+    Monitoring,
+    /// The right to everything.
+    Administrator,
+}
+
+/// What a user may do in management, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Their own vhosts.
+    Management,
+    /// All vhosts, connections and nodes too.
+    Monitoring,
+    /// Everything.
+    Administrator,
+}
+
+/// Somebody who has said who they are.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// The user.
+    pub(super) user: ShortString,
+    rank: Rank,
+    tags: Vec<ShortString>,
+    /// The vhosts that they may enter; `None` is all, as far as looking goes.
+    virtual_hosts: Option<Vec<ShortString>>,
+}
+
+impl Caller {
+    /// The tags, as RabbitMQ's tools want to see them.
+    pub(super) fn tags(&self) -> &[ShortString] {
+        &self.tags
+    }
+
+    /// Whether they may see what is in a vhost.
+    pub(super) fn sees(&self, virtual_host: &str) -> bool {
+        let own = self.virtual_hosts.as_ref();
+        own.is_none_or(|own| own.iter().any(|name| **name == *virtual_host))
+    }
+
+    /// Whether they may see the connections of others.
+    pub(super) fn sees_all(&self) -> bool {
+        self.rank >= Rank::Monitoring
+    }
+}
+
+/// Knows the users.
+#[derive(Debug)]
+pub(super) struct Guard {
+    logins: Arc<Logins>,
+    questions: Option<Questions>,
+}
+
+impl Guard {
+    /// A guard of these users; without anybody to ask, nobody but those who see everything sees a
+    /// vhost.
+    pub(super) fn new(logins: Arc<Logins>, questions: Option<Questions>) -> Self {
+        Self { logins, questions }
+    }
+
+    /// Finds out who asks: by their password, or as the owner of the data directory.
+    ///
+    /// # Errors
+    ///
+    /// 401 for everybody else; the answer does not say what was wrong.
+    pub(super) fn identify(&self, peer: Peer, head: &Head) -> Result<Caller, Refusal> {
+        let address = match peer {
+            Peer::Owner => return Ok(owner()),
+            Peer::Address(address) => address,
+        };
+        let header = head.header("authorization");
+        let (name, password) =
+            header.and_then(basic).ok_or_else(|| Refusal::unknown("Not_Authorized"))?;
+        let user = self.log_in(&name, &password, address);
+        let user = user.ok_or_else(|| Refusal::unknown("Login failed"))?;
+        let rank = rank(&user).ok_or_else(|| Refusal::not_authorised("Not management user"))?;
+        let name = ShortString::clipped(&name);
+        let virtual_hosts = if rank >= Rank::Monitoring {
+            None
+        } else {
+            let own = self.questions.as_ref().map(|it| it.virtual_hosts_of(&name));
+            Some(own.transpose().map_err(|_| Refusal::unavailable())?.unwrap_or_default())
+        };
+        Ok(Caller { user: name, rank, tags: user.tags, virtual_hosts })
+    }
+
+    fn log_in(&self, name: &str, password: &str, address: IpAddr) -> Option<User> {
+        let user = self.logins.verify(name, password.as_bytes());
+        let user = user.filter(|_| self.logins.admits(name, address));
+        if user.is_none() {
+            log::warn!("HTTP access denied: user '{}' from {address}", name.escape_debug());
+        }
+        user
+    }
+
+    /// Whether a caller may use a route.
+    ///
+    /// # Errors
+    ///
+    /// 401 in RabbitMQ's words if not.
+    pub(super) fn admits(
+        &self,
+        caller: &Caller,
+        rule: Rule,
+        virtual_host: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let needed = match rule {
+            Rule::Management => Rank::Management,
+            Rule::Monitoring => Rank::Monitoring,
+            Rule::Administrator => Rank::Administrator,
+        };
+        if caller.rank < needed {
+            return Err(Refusal::not_authorised(format!("Not {needed:?} user").to_lowercase()));
+        }
+        match virtual_host {
+            Some(name) if !caller.sees(name) => {
+                Err(Refusal::not_authorised("User not authorised to access virtual host"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The owner of the data directory has every right.
+pub(super) fn owner() -> Caller {
+    let tags = vec![ShortString::clipped(Tag::Administrator.name())];
+    let user = ShortString::clipped("guest");
+    Caller { user, rank: Rank::Administrator, tags, virtual_hosts: None }
+}
+
+/// What a user's tags allow; `None` is nothing here.
+fn rank(user: &User) -> Option<Rank> {
+    let ranks = [
+        (Tag::Administrator, Rank::Administrator),
+        (Tag::Monitoring, Rank::Monitoring),
+        (Tag::Policymaker, Rank::Management),
+        (Tag::Management, Rank::Management),
+    ];
+    ranks.into_iter().find(|(tag, _)| user.has(*tag)).map(|(_, rank)| rank)
+}
+
+/// The name and password of an Authorization header of type Basic (RFC 7617).
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// A request that a page of another site makes a browser send says so in `Origin`; it may carry
+/// the password that the browser remembers, so it may not change anything.
+///
+/// # Errors
+///
+/// 401 for such a request.
+pub(super) fn check_origin(head: &Head) -> Result<(), Refusal> {
+    let reads = matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+    let Some(origin) = head.header("origin").filter(|_| !reads) else { return Ok(()) };
+    let host = head.header("host").unwrap_or_default();
+    let own = origin.split_once("://").is_some_and(|(_, site)| site.eq_ignore_ascii_case(host));
+    if own { Ok(()) } else { Err(Refusal::not_authorised("The request comes from another site")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::broker::access::{Hashing, PasswordHash, SALT_OCTETS};
+
+    fn guard() -> Guard {
+        let password = PasswordHash::new(Hashing::Sha256, [1; SALT_OCTETS], b"guest");
+        let tags = vec![ShortString::clipped("administrator")];
+        let user =
+            User { password: Some(password), tags, max_connections: None, max_channels: None };
+        let users = Arc::new([(ShortString::clipped("guest"), user)].into());
+        let logins = Logins::new(users, ["guest".to_owned()], Hashing::Sha256, [0; 32]);
+        Guard::new(Arc::new(logins), None)
+    }
+
+    const LOOPBACK: Peer = Peer::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+    fn identify(authorization: &str, peer: Peer) -> bool {
+        let text = format!("GET / HTTP/1.1\r\nAuthorization: {authorization}\r\n\r\n");
+        let head = Head::read(&text);
+        guard().identify(peer, &head).is_ok()
+    }
+
+    #[test]
+    fn only_who_knows_the_password_and_is_here_gets_in() {
+        let encoded = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        assert!(identify(&encoded("guest:guest"), LOOPBACK));
+        assert!(!identify(&encoded("guest:wrong"), LOOPBACK));
+        assert!(!identify(&encoded("guest"), LOOPBACK));
+        assert!(!identify(&encoded("guest:guest\0"), LOOPBACK));
+        assert!(!identify(&encoded(""), LOOPBACK));
+        assert!(!identify("Basic ?", LOOPBACK));
+        assert!(!identify("Bearer x", LOOPBACK));
+        let elsewhere = Peer::Address(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        assert!(!identify(&encoded("guest:guest"), elsewhere));
+        assert!(identify("", Peer::Owner));
+    }
+
+    #[test]
+    fn a_page_of_another_site_changes_nothing() {
+        let from = |method: &str, origin: &str| {
+            let text =
+                format!("{method} / HTTP/1.1\r\nHost: localhost:15672\r\nOrigin: {origin}\r\n\r\n");
+            check_origin(&Head::read(&text)).is_ok()
+        };
+        assert!(from("PUT", "http://localhost:15672"));
+        assert!(!from("PUT", "http://evil.example"));
+        assert!(!from("DELETE", "null"));
+        assert!(from("GET", "http://evil.example"));
+    }
+}

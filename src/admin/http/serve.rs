@@ -1,0 +1,353 @@
+//! The threads: one that accepts, and one for each client, up to a limit.
+//!
+//! They share nothing with those that move messages: a client that is slow, silent or hostile
+//! holds one of these threads for a bounded time, and nothing else.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::{debug, error, warn};
+
+use super::body::{Body, ENDED};
+use super::head::Head;
+use super::{HttpError, Response};
+
+/// The most clients at a time.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a client may leave its connection unused.
+const IDLE_MAX: Duration = Duration::from_secs(15);
+/// How long a whole request may take to come.
+const REQUEST_MAX: Duration = Duration::from_secs(20);
+/// How long a client may take no octet of a response.
+const WRITE_MAX: Duration = Duration::from_secs(10);
+/// How long to leave it when nobody can be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Peer {
+    /// A client at this address.
+    Address(IpAddr),
+    /// A process of the data directory's owner, through the control socket.
+    Owner,
+}
+
+/// Where clients come from.
+#[derive(Debug)]
+pub(in super::super) enum Listener {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+/// A client's stream.
+pub(in super::super) trait Transport: Read + Write + Send {
+    /// Bounds the next read.
+    fn read_within(&self, at_most: Duration) -> io::Result<()>;
+    /// Bounds every write.
+    fn write_within(&self, at_most: Duration) -> io::Result<()>;
+    /// Says that nothing more will be written.
+    fn end(&self);
+}
+
+macro_rules! transport {
+    ($stream:ty) => {
+        impl Transport for $stream {
+            fn read_within(&self, at_most: Duration) -> io::Result<()> {
+                // A time-out of zero would be none.
+                self.set_read_timeout(Some(at_most.max(Duration::from_millis(1))))
+            }
+
+            fn write_within(&self, at_most: Duration) -> io::Result<()> {
+                self.set_write_timeout(Some(at_most))
+            }
+
+            fn end(&self) {
+                // It fails when the client is gone already.
+                let _ = self.shutdown(Shutdown::Write);
+            }
+        }
+    };
+}
+
+transport!(TcpStream);
+transport!(UnixStream);
+
+/// A stream, what was read of it and not used, and until when the request has to be there.
+pub(super) struct Pipe<'s> {
+    pub(super) stream: &'s mut dyn Transport,
+    pub(super) buffer: Vec<u8>,
+    deadline: Instant,
+}
+
+impl<'s> Pipe<'s> {
+    pub(super) fn new(stream: &'s mut dyn Transport) -> Self {
+        Self { stream, buffer: Vec::new(), deadline: Instant::now() + IDLE_MAX }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    pub(super) fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(octets)
+    }
+
+    /// The next head; `None` when the client has no more to ask.
+    fn head(&mut self) -> Result<Option<Head>, HttpError> {
+        self.deadline = Instant::now() + IDLE_MAX;
+        let mut begun = false;
+        loop {
+            if !self.buffer.is_empty() && !begun {
+                begun = true;
+                self.deadline = Instant::now() + REQUEST_MAX;
+            }
+            if let Some((head, octets)) = Head::parse(&self.buffer)? {
+                self.buffer.drain(..octets);
+                return Ok(Some(head));
+            }
+            if self.left().is_zero() {
+                return if begun { Err(ENDED) } else { Ok(None) };
+            }
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => return if begun { Err(error) } else { Ok(None) },
+            }
+        }
+    }
+}
+
+/// Who answers requests.
+pub(in super::super) trait Answers: Send + Sync {
+    /// Answers one; the body is read if it is wanted.
+    fn answer(&self, peer: Peer, head: &Head, body: &mut Body<'_, '_>) -> Response;
+}
+
+/// Accepts clients for as long as the process lives, each in a thread of its own.
+pub(in super::super) fn serve(listener: &Listener, answers: &Arc<dyn Answers>) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    loop {
+        let accepted: io::Result<(Box<dyn Transport>, Peer)> = match listener {
+            Listener::Tcp(listener) => listener.accept().map(|(stream, peer)| {
+                // It only costs time when it fails.
+                let _ = stream.set_nodelay(true);
+                (Box::new(stream) as Box<dyn Transport>, Peer::Address(peer.ip()))
+            }),
+            Listener::Unix(listener) => listener
+                .accept()
+                .map(|(stream, _)| (Box::new(stream) as Box<dyn Transport>, Peer::Owner)),
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer, &taken, answers),
+            Err(error) => {
+                warn!("management cannot accept a client: {error}");
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+fn admit(
+    mut stream: Box<dyn Transport>,
+    peer: Peer,
+    taken: &Arc<AtomicUsize>,
+    answers: &Arc<dyn Answers>,
+) {
+    if taken.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
+        taken.fetch_sub(1, Ordering::Relaxed);
+        let busy = HttpError::new(503, "too many clients");
+        // A new socket takes a short answer without waiting; the client may be gone.
+        let _ = stream.write_all(&refusal(&busy).encode(false, false));
+        return;
+    }
+    let (seat, answers) = (Seat(Arc::clone(taken)), Arc::clone(answers));
+    let thread = thread::Builder::new().name("management".to_owned());
+    let spawned = thread.spawn(move || {
+        let _seat = seat;
+        let talk = AssertUnwindSafe(|| talk(stream.as_mut(), peer, &*answers));
+        if catch_unwind(talk).is_err() {
+            error!("a request to management has failed; the others go on");
+        }
+    });
+    if let Err(error) = spawned {
+        warn!("management has no thread for a client: {error}");
+    }
+}
+
+struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Answers the requests of one client.
+fn talk(stream: &mut dyn Transport, peer: Peer, answers: &dyn Answers) {
+    if let Err(error) = stream.write_within(WRITE_MAX) {
+        return debug!("a client of management is gone: {error}");
+    }
+    let mut pipe = Pipe::new(stream);
+    while step(&mut pipe, peer, answers) {}
+    pipe.stream.end();
+    // What a client still sends is read for a moment, lest the kernel takes our answer back.
+    let mut rest = [0; 4096];
+    let soon = pipe.stream.read_within(Duration::from_millis(100));
+    for _ in 0..16 {
+        if soon.is_err() || !pipe.stream.read(&mut rest).is_ok_and(|octets| octets > 0) {
+            return;
+        }
+    }
+}
+
+/// Answers one request. Returns whether there may be another.
+fn step(pipe: &mut Pipe<'_>, peer: Peer, answers: &dyn Answers) -> bool {
+    let head = match pipe.head() {
+        Ok(Some(head)) => head,
+        Ok(None) => return false,
+        Err(error) => {
+            // Nobody to tell if this fails too.
+            let _ = pipe.write(&refusal(&error).encode(false, false));
+            return false;
+        }
+    };
+    let framing = match head.framing() {
+        Ok(framing) => framing,
+        Err(error) => {
+            let _ = pipe.write(&refusal(&error).encode(false, false));
+            return false;
+        }
+    };
+    let mut body = Body::new(pipe, framing, head.expects_continue());
+    let response = answers.answer(peer, &head, &mut body);
+    let keep_alive = body.is_done() && head.keeps_alive();
+    let octets = response.encode(keep_alive, head.method == "HEAD");
+    pipe.write(&octets).is_ok() && keep_alive
+}
+
+/// An error as RabbitMQ writes it.
+fn refusal(error: &HttpError) -> Response {
+    let name = if error.status == 503 { "unavailable" } else { "bad_request" };
+    let value = serde_json::json!({ "error": name, "reason": error.reason });
+    Response::json(error.status, &value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    struct Wire {
+        input: Cursor<Vec<u8>>,
+        output: Vec<u8>,
+    }
+
+    impl Read for Wire {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            // A few octets at a time, as a slow client sends them.
+            let length = into.len().min(7);
+            self.input.read(&mut into[..length])
+        }
+    }
+
+    impl Write for Wire {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.output.write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Transport for Wire {
+        fn read_within(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_within(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn end(&self) {}
+    }
+
+    struct Echo;
+
+    impl Answers for Echo {
+        fn answer(&self, _: Peer, head: &Head, body: &mut Body<'_, '_>) -> Response {
+            let octets = body.read(100).map(|body| [head.method.as_bytes(), &body].concat());
+            octets.map_or_else(
+                |error| refusal(&error),
+                |octets| Response::new(200, "text/plain", octets),
+            )
+        }
+    }
+
+    fn said(input: &str) -> String {
+        let mut wire = Wire { input: Cursor::new(input.as_bytes().to_vec()), output: Vec::new() };
+        talk(&mut wire, Peer::Owner, &Echo);
+        String::from_utf8(wire.output).unwrap()
+    }
+
+    fn statuses(input: &str) -> Vec<String> {
+        let said = said(input);
+        let lines = said.split("HTTP/1.1 ").skip(1);
+        lines.map(|line| line[..3].to_owned()).collect()
+    }
+
+    #[test]
+    fn requests_follow_each_other_on_one_connection() {
+        let get = "GET / HTTP/1.1\r\n\r\n";
+        assert_eq!(statuses(&get.repeat(3)), ["200", "200", "200"]);
+        let close = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+        assert_eq!(statuses(&close.repeat(3)), ["200"]);
+        assert_eq!(statuses(&"GET / HTTP/1.0\r\n\r\n".repeat(2)), ["200"]);
+    }
+
+    #[test]
+    fn a_body_comes_whole_by_length_and_by_chunks() {
+        let sized = "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+        assert!(said(sized).ends_with("PUThello"));
+        let chunks = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+            3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n";
+        assert!(said(&chunks.repeat(2)).ends_with("PUThello"));
+        assert_eq!(statuses(&chunks.repeat(2)), ["200", "200"]);
+    }
+
+    #[test]
+    fn a_body_that_is_not_as_it_says_ends_the_conversation() {
+        let put =
+            |headers: &str, body: &str| statuses(&format!("PUT / HTTP/1.1\r\n{headers}\r\n{body}"));
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        assert_eq!(put("Content-Length: 500\r\n", ""), ["413"]);
+        assert_eq!(put("Content-Length: 50\r\n", "short"), ["408"]);
+        assert_eq!(put(chunked, "ffffffffffffffffff\r\n"), ["400"]);
+        assert_eq!(put(chunked, "ffffffffffff\r\n"), ["413"]);
+        assert_eq!(put(chunked, "-1\r\n"), ["400"]);
+        assert_eq!(put(chunked, "1\r\nab\r\n"), ["400"]);
+        assert_eq!(put(chunked, &"a".repeat(1000)), ["400"]);
+        assert_eq!(put(chunked, &"10\r\n0123456789abcdef\r\n".repeat(10)), ["413"]);
+    }
+
+    #[test]
+    fn a_client_that_waits_is_told_to_go_on() {
+        let put = "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab";
+        assert_eq!(statuses(put), ["100", "200"]);
+    }
+
+    #[test]
+    fn head_has_the_headers_of_get_and_no_body() {
+        let said = said("HEAD / HTTP/1.1\r\n\r\n");
+        assert!(said.contains("Content-Length: 4\r\n") && said.ends_with("\r\n\r\n"), "{said}");
+    }
+}

@@ -1,0 +1,170 @@
+//! Questions to the broker, with whole listings put together from their slices.
+
+use crate::broker::report::{
+    BindingRow, ChannelRow, ConnectionRow, ConsumerRow, DestinationKind, ExchangeRow, Explanation,
+    OverviewReport, PeekedMessage, Query, QueueRow, Report, Slice, VirtualHostRow,
+};
+use crate::server::{Closed, Door};
+use crate::wire::{ShortString, Table};
+
+/// Asks.
+#[derive(Clone, Debug)]
+pub(super) struct Questions(pub(super) Door);
+
+/// Asks one question; an answer to another one would be the broker's fault.
+macro_rules! ask {
+    ($self:ident, $query:expr => $variant:ident) => {
+        match $self.0.ask($query)? {
+            Report::$variant(answer) => Ok(answer),
+            _ => Err(Closed),
+        }
+    };
+}
+
+/// Asks for slices until there are no more.
+fn all<R, C>(
+    mut slice: impl FnMut(Option<C>) -> Result<Slice<R, C>, Closed>,
+) -> Result<Vec<R>, Closed> {
+    let (mut rows, mut at) = (Vec::new(), None);
+    loop {
+        let mut found = slice(at)?;
+        rows.append(&mut found.rows);
+        at = found.next;
+        if at.is_none() {
+            return Ok(rows);
+        }
+    }
+}
+
+impl Questions {
+    pub(super) fn overview(&self) -> Result<OverviewReport, Closed> {
+        ask!(self, Query::Overview => Overview).map(|report| *report)
+    }
+
+    pub(super) fn virtual_hosts(&self) -> Result<Vec<VirtualHostRow>, Closed> {
+        all(|after| ask!(self, Query::VirtualHosts { after } => VirtualHosts))
+    }
+
+    pub(super) fn virtual_hosts_of(&self, user: &ShortString) -> Result<Vec<ShortString>, Closed> {
+        ask!(self, Query::VirtualHostsOf { user: user.clone() } => Names)
+    }
+
+    pub(super) fn connections(&self) -> Result<Vec<ConnectionRow>, Closed> {
+        all(|from: Option<usize>| {
+            let from = from.unwrap_or_default();
+            ask!(self, Query::Connections { from } => Connections)
+        })
+    }
+
+    pub(super) fn channels(&self) -> Result<Vec<ChannelRow>, Closed> {
+        all(|from: Option<usize>| {
+            let from = from.unwrap_or_default();
+            ask!(self, Query::Channels { from } => Channels)
+        })
+    }
+
+    pub(super) fn consumers(&self) -> Result<Vec<ConsumerRow>, Closed> {
+        all(|from: Option<usize>| {
+            let from = from.unwrap_or_default();
+            ask!(self, Query::Consumers { from } => Consumers)
+        })
+    }
+
+    pub(super) fn consumers_of(
+        &self,
+        virtual_host: &ShortString,
+        queue: &ShortString,
+    ) -> Result<Vec<ConsumerRow>, Closed> {
+        all(|from: Option<usize>| {
+            let (virtual_host, queue) = (virtual_host.clone(), queue.clone());
+            let from = from.unwrap_or_default();
+            ask!(self, Query::ConsumersOf { virtual_host, queue, from } => Consumers)
+        })
+    }
+
+    pub(super) fn exchanges(&self, vhost: &ShortString) -> Result<Vec<ExchangeRow>, Closed> {
+        all(|after| {
+            let virtual_host = vhost.clone();
+            ask!(self, Query::Exchanges { virtual_host, after } => Exchanges)
+        })
+    }
+
+    pub(super) fn exchange(
+        &self,
+        virtual_host: &ShortString,
+        name: &ShortString,
+    ) -> Result<Option<ExchangeRow>, Closed> {
+        let (virtual_host, name) = (virtual_host.clone(), name.clone());
+        let slice: Slice<_, _> = ask!(self, Query::Exchange { virtual_host, name } => Exchanges)?;
+        Ok(slice.rows.into_iter().next())
+    }
+
+    pub(super) fn queues(&self, vhost: &ShortString) -> Result<Vec<QueueRow>, Closed> {
+        all(|after| {
+            let virtual_host = vhost.clone();
+            ask!(self, Query::Queues { virtual_host, after } => Queues)
+        })
+    }
+
+    pub(super) fn queue(
+        &self,
+        virtual_host: &ShortString,
+        name: &ShortString,
+    ) -> Result<Option<QueueRow>, Closed> {
+        let (virtual_host, name) = (virtual_host.clone(), name.clone());
+        let slice: Slice<_, _> = ask!(self, Query::Queue { virtual_host, name } => Queues)?;
+        Ok(slice.rows.into_iter().next())
+    }
+
+    pub(super) fn bindings_from(
+        &self,
+        vhost: &ShortString,
+        exchange: &ShortString,
+    ) -> Result<Vec<BindingRow>, Closed> {
+        all(|after| {
+            let (virtual_host, exchange) = (vhost.clone(), exchange.clone());
+            ask!(self, Query::BindingsFrom { virtual_host, exchange, after } => Bindings)
+        })
+    }
+
+    pub(super) fn bindings_to(
+        &self,
+        vhost: &ShortString,
+        to: DestinationKind,
+        name: &ShortString,
+    ) -> Result<Vec<BindingRow>, Closed> {
+        all(|after| {
+            let (virtual_host, name) = (vhost.clone(), name.clone());
+            ask!(self, Query::BindingsTo { virtual_host, name, to, after } => Bindings)
+        })
+    }
+
+    /// All bindings of a vhost, those of the default exchange first.
+    pub(super) fn bindings(&self, vhost: &ShortString) -> Result<Vec<BindingRow>, Closed> {
+        let mut bindings = Vec::new();
+        for exchange in self.exchanges(vhost)? {
+            bindings.append(&mut self.bindings_from(vhost, &exchange.name)?);
+        }
+        Ok(bindings)
+    }
+
+    pub(super) fn explain(
+        &self,
+        virtual_host: ShortString,
+        exchange: ShortString,
+        routing_key: Vec<u8>,
+        headers: Table,
+    ) -> Result<Option<Explanation>, Closed> {
+        let query = Query::Explain { virtual_host, exchange, routing_key, headers };
+        ask!(self, query => Explanation)
+    }
+
+    pub(super) fn peek(
+        &self,
+        virtual_host: ShortString,
+        queue: ShortString,
+        count: usize,
+    ) -> Result<Option<Vec<PeekedMessage>>, Closed> {
+        ask!(self, Query::Peek { virtual_host, queue, count } => Messages)
+    }
+}

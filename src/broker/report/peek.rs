@@ -1,0 +1,51 @@
+//! A look into a queue that takes nothing out: no message moves, none counts as delivered.
+
+use crate::ids::Timestamp;
+use crate::message::Message;
+
+use crate::broker::Broker;
+
+/// A message as it lies in its queue.
+#[derive(Clone, Debug)]
+pub struct PeekedMessage {
+    /// Its octets, shared with the queue.
+    pub message: Message,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// When it was published.
+    pub published: Timestamp,
+}
+
+impl Broker {
+    /// The first ready messages of a queue. They are taken and put back to their places within
+    /// the call, unchanged, so that nobody can tell that somebody looked.
+    pub(super) fn peek(
+        &mut self,
+        vhost: &str,
+        name: &str,
+        count: usize,
+    ) -> Option<Vec<PeekedMessage>> {
+        let vhost = self.vhosts.iter().find(|candidate| *candidate.name == *vhost)?;
+        let queue = self.queues.get_mut(vhost.queues.get(name)?)?;
+        let mut taken = Vec::new();
+        let mut messages = Vec::new();
+        while messages.len() < count {
+            match queue.take() {
+                Ok(Some((item, message))) => {
+                    let (redelivered, published) = (item.deliveries > 0, item.published);
+                    messages.push(PeekedMessage { message, redelivered, published });
+                    taken.push(item);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    break;
+                }
+            }
+        }
+        for item in taken {
+            queue.requeue(item);
+        }
+        Some(messages)
+    }
+}
