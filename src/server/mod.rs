@@ -103,7 +103,8 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     rim: Arc<Rim>,
     listeners: Vec<JoinHandle<()>>,
-    router: JoinHandle<()>,
+    /// The router and those that wait for the disk in its place, in the order in which they end.
+    core: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -120,7 +121,7 @@ impl Server {
             config.listen.iter().map(|address| bind(address)).collect::<Result<_, _>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
-        let router = start_router(broker, clock, &sender, receiver)?;
+        let core = start_core(broker, clock, &sender, receiver)?;
         let options = ConnectionOptions::default();
         let seats = Seats::new(limits::connections_max());
         let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats));
@@ -131,7 +132,7 @@ impl Server {
                 spawn("listener", move || listener::run(&listener, &rim))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { addresses, rim, listeners, router })
+        Ok(Self { addresses, rim, listeners, core })
     }
 
     /// Where it listens, with the real port where 0 was asked for.
@@ -149,7 +150,10 @@ impl Server {
         let _ = self.rim.inbox.send(Input::Stop);
         self.rim.seats.wait_until_empty(STOPPING_MAX);
         let _ = self.rim.inbox.send(Input::Finish);
-        let _ = self.router.join();
+        // The syncer and the checkpointer end when the router, who asks them, has ended.
+        for thread in self.core {
+            let _ = thread.join();
+        }
     }
 
     /// Says where clients find it, one line per address.
@@ -181,25 +185,26 @@ fn bind(address: &str) -> Result<TcpListener, ServerError> {
     listener.map_err(|error| ServerError::Listen { address: address.to_owned(), error })
 }
 
-fn start_router(
+fn start_core(
     broker: Broker,
     clock: Clock,
     sender: &Sender<Input>,
     receiver: Receiver<Input>,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<Vec<JoinHandle<()>>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     let statistics = Arc::<syncer::Statistics>::default();
-    spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
+    let syncer = spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
-    spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
+    let checkpointer = spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
     let router = Router::new(broker, clock, sync, checkpoint);
-    spawn("router", move || {
+    let router = spawn("router", move || {
         if let Err(error) = router.run(&receiver) {
             fatal(&error);
         }
-    })
+    })?;
+    Ok(vec![router, syncer, checkpointer])
 }
 
 /// Starts a thread that the broker cannot do without: its panic is the end of the process.
