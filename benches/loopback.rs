@@ -26,6 +26,7 @@ fn transient_messages(criterion: &mut Criterion) {
         listen: vec!["127.0.0.1:0".to_owned()],
         fsync: FsyncPolicy::Always,
         log: LevelFilter::Off,
+        tiny_files: false,
     })
     .expect("a server");
     let mut client = Client::connect(server.addresses()[0], "guest", "guest").expect("a client");

@@ -24,4 +24,7 @@ pub struct Config {
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
+    /// For tests only: segments and journals so small that they change all the time
+    #[arg(long, hide = true)]
+    pub tiny_files: bool,
 }

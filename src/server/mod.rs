@@ -171,7 +171,8 @@ impl Server {
 fn open_broker(config: &Config, clock: Clock) -> Result<Broker, ServerError> {
     let disk = RealDisk::new(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let (store, recovery) = Store::open(Arc::new(disk), StoreOptions::default())?;
+    let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
+    let (store, recovery) = Store::open(Arc::new(disk), sizes)?;
     let now = clock.now();
     let options = BrokerOptions { fsync: config.fsync, seed: now.0, ..BrokerOptions::default() };
     Ok(Broker::open(store, recovery, options)?)

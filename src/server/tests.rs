@@ -21,6 +21,7 @@ fn config(directory: &TempDir) -> Config {
         listen: vec!["127.0.0.1:0".to_owned()],
         fsync: FsyncPolicy::Always,
         log: LevelFilter::Off,
+        tiny_files: false,
     }
 }
 
