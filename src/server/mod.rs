@@ -220,6 +220,9 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 
 /// Ends the process: going on would mean to promise what is not kept.
 fn fatal(error: &dyn Error) -> ! {
-    eprintln!("leveret: {error}");
+    // Held until the end: other threads that fail because of the same have nothing to add.
+    let mut errors = io::stderr().lock();
+    // Nobody need be reading.
+    let _ = writeln!(errors, "leveret: {error}");
     process::exit(1)
 }
