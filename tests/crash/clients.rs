@@ -28,7 +28,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts the clients; `cycle` makes their names unique.
+    /// Starts the clients; `cycle` makes their names unique. In every third nobody consumes, so
+    /// that a backlog grows.
     pub(crate) fn start(
         address: SocketAddr,
         cycle: u64,
@@ -45,7 +46,8 @@ impl Load {
                 publish(address, publisher, &ledger, &stop, Random(seed)).ok();
             }));
         }
-        for number in 0..CONSUMERS {
+        let consumers = if cycle % 3 == 2 { 0 } else { CONSUMERS };
+        for number in 0..consumers {
             let (ledger, stop, seed) = (ledger.clone(), stop.clone(), random.next());
             let consumer = cycle * CONSUMERS + number;
             threads.push(thread::spawn(move || {

@@ -37,7 +37,7 @@ fn nothing_confirmed_is_lost_by_kill_9() {
         load.end();
         known = changing.end();
         broker = recover(&home, &mut random);
-        known.check(home.address);
+        known.check(home.address).unwrap();
         if cycle % ROUND == ROUND - 1 {
             drain(home.address, &ledger);
             totals += ledger.check();

@@ -78,20 +78,17 @@ impl Topology {
 }
 
 impl Known {
-    /// Compares what is there with what was answered.
-    pub(crate) fn check(&mut self, address: SocketAddr) {
-        let found = Topology::found(address).expect("a broker that answers");
+    /// Compares what is there with what was answered; fails if the broker dies meanwhile.
+    pub(crate) fn check(&mut self, address: SocketAddr) -> Result<(), ClientError> {
+        let found = Topology::found(address)?;
         let mut other = self.sure.clone();
         if let Some(change) = self.asked.take() {
             other.change(change);
-            assert!(
-                found == self.sure || found == other,
-                "{found:?}, neither {:?} nor that after {change:?}",
-                self.sure
-            );
         }
-        assert!(found == self.sure || found == other, "{found:?}, not {:?}", self.sure);
+        let sure = &self.sure;
+        assert!(found == *sure || found == other, "{found:?}, neither {sure:?} nor {other:?}");
         self.sure = found;
+        Ok(())
     }
 
     /// Changes the topology in a thread of its own, until the broker dies or that is told to stop.
