@@ -22,7 +22,7 @@ use crate::{full, number};
 const CALLS: [(&str, u64, u64); 9] = [
     ("fdatasync", 30, 90),
     ("fsync", 16, 16),
-    ("pwrite64", 24, 48),
+    ("pwrite64", 24, 24),
     ("pwritev,pwritev2", 40, 160),
     ("rename,renameat,renameat2", 16, 16),
     ("unlink,unlinkat", 20, 20),
