@@ -74,7 +74,7 @@ mod tests;
 
 pub use checkpoint::CheckpointJob;
 pub use directory::SyncFile;
-pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
+pub use disk::{Disk, DiskFile, MemoryDisk, Overlay, ReadOnlyDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
 pub use journal::{Journal, SyncRequest};
