@@ -35,6 +35,9 @@ const SHARED_BYTES_MIN: usize = 8 * 1024;
 /// What a gather keeps of its buffer when it is emptied.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
+/// CRC-32C's polynomial, its lowest power in the highest bit.
+const CRC32C_POLYNOMIAL: u32 = 0x82f6_3b78;
+
 /// While looking for the next good record, a candidate this long is checksummed in any case; a
 /// longer one only if another record seems to follow it.
 const CANDIDATE_BYTES_MAX: usize = 64 * 1024;
@@ -86,6 +89,21 @@ pub(super) fn read(bytes: &[u8], at: usize, seed: u32) -> Option<Record> {
     let stored = LittleEndian::read_u32(bytes.get(at..at + 4)?);
     let computed = crc32c::crc32c_append(seed, bytes.get(at + 4..record.payload.end)?);
     (stored == computed).then_some(record)
+}
+
+/// Whether one flipped bit is all that is wrong with a record: its octets, with the checksum.
+///
+/// Flipping a bit changes a checksum by what only the bit's distance from the end decides, so the
+/// difference to the right one is compared with that of each bit in turn, from the last on.
+pub(super) fn is_one_bit_off(octets: &[u8], seed: u32) -> bool {
+    let Some((stored, covered)) = octets.split_at_checked(4) else { return false };
+    let wrong = LittleEndian::read_u32(stored) ^ crc32c::crc32c_append(seed, covered);
+    let mut change = 1_u32;
+    let bits = (0..covered.len().saturating_mul(8)).any(|_| {
+        change = (change >> 1) ^ if change & 1 == 1 { CRC32C_POLYNOMIAL } else { 0 };
+        change == wrong
+    });
+    bits || wrong.count_ones() == 1
 }
 
 /// What the octets at `at` say that they are, if that is possible.
@@ -241,3 +259,28 @@ impl Sink for Gather {
 
 /// Where a file's first record is.
 pub(super) const FIRST_RECORD: usize = HEADER_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flipped_bit_is_told_from_other_damage_wherever_it_is() {
+        let mut octets = Vec::new();
+        let mut gather = Gather::default();
+        let open = gather.begin();
+        gather.put(b"a payload of some octets");
+        gather.finish(&open, Kind::Entry, 77, 3, 1);
+        gather.write(|slices| slices.iter().for_each(|slice| octets.extend_from_slice(slice)));
+        for bit in 0..8 * octets.len() {
+            let flip = |octets: &mut Vec<u8>, bit: usize| octets[bit / 8] ^= 1 << (bit % 8);
+            flip(&mut octets, bit);
+            assert!(is_one_bit_off(&octets, 77), "bit {bit}");
+            flip(&mut octets, (bit + 9) % (8 * 40));
+            assert!(!is_one_bit_off(&octets, 77), "bit {bit} and another");
+            flip(&mut octets, (bit + 9) % (8 * 40));
+            flip(&mut octets, bit);
+        }
+        assert!(!is_one_bit_off(&octets[..3], 77) && !is_one_bit_off(&octets[..30], 77));
+    }
+}

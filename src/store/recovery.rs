@@ -173,7 +173,7 @@ impl Recovery {
         let mapping = map(&self.directory, &path)?;
         let bytes = mapping.bytes();
         let Some((_, seed)) = FileHeader::decode(FileKind::Journal, bytes) else { return Ok(()) };
-        let Survey { end, damaged, torn } = survey(bytes, seed);
+        let Survey { end, damaged, torn, .. } = survey(bytes, seed);
         let name = |at: usize| format!("journal-{:08}-{at:010}", found.generation);
         for (octets, lost) in damaged {
             let at = octets.start;

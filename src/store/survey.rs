@@ -8,31 +8,53 @@
 //!
 //! Every entry says how many of the file's entries were known to be synced when it was written.
 //! With that, octets that were damaged can be told from octets that a power cut kept from being
-//! written. One missing entry is always taken for damage, and costs itself only. More than one in a
-//! row that nothing says was synced is where the journal ends; what follows is copied aside and
-//! left out.
+//! written. Missing entries that nothing says were synced are where the journal ends; what follows
+//! is copied aside and left out: it was not promised, and what was decided later must not count
+//! without what was decided earlier.
+//!
+//! Two things a power cut cannot have done, for a disk writes whole sectors: it does not flip a
+//! single bit, and it does not leave a hole in a sector whose end is good. That is damage even
+//! where nothing was synced, as under the policy `never`, and costs no more than what it hit.
 
 use std::ops::Range;
 
 use super::record::{self, FIRST_RECORD, Step};
+
+/// A disk writes so many octets or none of them.
+const SECTOR_BYTES: usize = 512;
 
 /// What a look at a journal found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Survey {
     /// Behind the last entry that counts.
     pub end: usize,
+    /// How many entries count.
+    pub entries: u32,
     /// Octets that are damaged, and how many entries they were.
     pub damaged: Vec<(Range<usize>, u32)>,
     /// Octets at the end that do not count.
     pub torn: Option<Range<usize>>,
 }
 
-/// A place where entries are missing.
+/// A place where entries are missing, between two that are there.
 struct Hole {
     octets: Range<usize>,
     /// The first missing entry.
     first: u32,
     lost: u32,
+    /// How many entries there are before it.
+    entries: u32,
+}
+
+impl Hole {
+    /// Whether a power cut may have left it, when so many entries are known to have been synced.
+    fn may_be_torn(&self, bytes: &[u8], seed: u32, synced: u32) -> bool {
+        let Range { start, end } = self.octets;
+        self.lost > 0
+            && self.first >= synced
+            && start / SECTOR_BYTES != end / SECTOR_BYTES
+            && !(self.lost == 1 && record::is_one_bit_off(&bytes[start..end], seed))
+    }
 }
 
 /// Looks through a journal's octets.
@@ -40,15 +62,16 @@ pub(super) fn survey(bytes: &[u8], seed: u32) -> Survey {
     let mut holes: Vec<Hole> = Vec::new();
     let mut at = FIRST_RECORD;
     let mut damaged_from = None;
-    let (mut next, mut synced) = (0_u32, 0_u32);
+    let (mut next, mut synced, mut entries) = (0_u32, 0_u32, 0_u32);
     let torn = loop {
         match record::step(bytes, at, seed, next) {
             Step::Record(record) => {
                 let octets = damaged_from.take().unwrap_or(at)..at;
                 let lost = record.sequence - next;
                 if lost > 0 || !octets.is_empty() {
-                    holes.push(Hole { octets, first: next, lost });
+                    holes.push(Hole { octets, first: next, lost, entries });
                 }
+                entries += 1;
                 synced = synced.max(record.extra);
                 next = record.sequence.saturating_add(1);
                 at = record.payload.end;
@@ -60,11 +83,11 @@ pub(super) fn survey(bytes: &[u8], seed: u32) -> Survey {
             Step::End { torn } => break torn,
         }
     };
-    let ends = |hole: &Hole| hole.lost > 1 && hole.first >= synced;
-    let cut = holes.iter().position(ends);
-    let end = cut.map_or(at, |cut| holes[cut].octets.start);
+    let cut = holes.iter().position(|hole| hole.may_be_torn(bytes, seed, synced));
+    let (end, entries) =
+        cut.map_or((at, entries), |cut| (holes[cut].octets.start, holes[cut].entries));
     let damaged = holes.into_iter().take(cut.unwrap_or(usize::MAX));
     let damaged = damaged.map(|hole| (hole.octets, hole.lost)).collect();
     let torn = (torn || cut.is_some()).then_some(end..bytes.len());
-    Survey { end, damaged, torn }
+    Survey { end, entries, damaged, torn }
 }

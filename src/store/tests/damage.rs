@@ -104,6 +104,46 @@ fn where_several_unsynced_entries_are_missing_the_journal_ends() {
     assert_eq!(files(&disk, ".torn").len(), 1);
 }
 
+/// Nothing was promised of it, so it is no damage; and nothing counts that was decided later.
+#[test]
+fn where_one_long_unsynced_entry_is_missing_the_journal_ends() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    publish(&mut store, 0..10);
+    sync(&mut store);
+    let place = Place { queue: QUEUE, ordinal: Ordinal(10), deliveries: 0 };
+    store.journal().publish(&[place], &message(10, 5000), Timestamp(1010));
+    publish(&mut store, 11..20);
+    let path = files(&disk, "journal/").remove(0);
+    for sectors in [1, 8] {
+        let disk = disk.killed();
+        disk.damage(&path, |octets| {
+            let start = place_of(octets, 10).next_multiple_of(512);
+            octets[start..start + 512 * sectors].fill(0);
+        });
+        let (_, mut recovery) = open(&disk);
+        assert_eq!(told(&mut recovery), published(0..10), "a prefix is left");
+        assert_eq!(recovery.damaged(), 0, "a power cut is no damage");
+        assert_eq!(files(&disk, ".torn").len(), 1);
+    }
+}
+
+#[test]
+fn a_hole_in_a_sector_whose_end_is_good_is_damage_though_nothing_was_synced() {
+    let (disk, path) = journaled(0);
+    let mut place = 0;
+    disk.damage(&path, |octets| {
+        // Not the last of its sector.
+        let within = |number: &u64| place_of(octets, *number) % 512 < 256;
+        let number = (20..30).find(within).unwrap();
+        place = place_of(octets, number);
+        octets[place..place + 20].fill(0xaa);
+    });
+    let (_, mut recovery) = open(&disk);
+    assert_eq!(told(&mut recovery).len(), 49, "at octet {place}");
+    assert_eq!(recovery.damaged(), 1);
+}
+
 #[test]
 fn a_damaged_header_is_read_from_its_copy() {
     let (disk, path) = journaled(10);
