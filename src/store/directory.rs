@@ -164,14 +164,16 @@ impl Directory {
         }
     }
 
-    /// Moves a file that could not be read to where nobody but people looks for it.
-    pub(super) fn set_file_aside(&self, path: &Path, name: &str) {
+    /// Moves a file that could not be read to where nobody but people looks for it. Returns whether
+    /// there was one.
+    pub(super) fn set_file_aside(&self, path: &Path, name: &str) -> bool {
         let aside = Path::new(BAD).join(name);
         match self.disk.rename(path, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
             Ok(()) => log::warn!("{} is set aside as {}", path.display(), aside.display()),
             Err(error) => log::error!("cannot set {} aside: {error}", path.display()),
         }
+        true
     }
 
     /// An error about the directory as a whole.

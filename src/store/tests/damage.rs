@@ -208,6 +208,7 @@ fn a_segment_without_a_header_costs_its_messages_and_is_kept() {
     let (mut log, _) = restore(&store, &mut recovery);
     let taken = take_all(&mut log);
     assert!(taken.len() < 60 && taken.first() == Some(&0), "{taken:?}");
+    assert!(log.take_damaged() > 0);
     assert_eq!(files(&disk, "bad/").len(), 1);
 }
 
@@ -224,4 +225,50 @@ fn a_truncated_segment_costs_what_is_cut_off() {
     let taken = take_all(&mut log);
     assert_eq!(taken[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert_eq!(taken.last(), Some(&99));
+    assert_eq!(log.take_damaged() + taken.len() as u64, 100, "each lost one is counted");
+}
+
+/// What is cut off between two records looks like the end.
+#[test]
+fn a_segment_that_ends_early_without_a_trace_is_missed() {
+    let whole = logged();
+    for (segment, last) in [(0, 9), (1, 60), (2, 99)] {
+        let disk = whole.killed();
+        let path = files(&disk, "queues/").remove(segment);
+        let mut before = 0;
+        disk.damage(&path, |octets| {
+            let (one, two) = (place_of(octets, last - 1), place_of(octets, last));
+            octets.truncate(one + (two - one) - 21);
+            before = octets.len();
+        });
+        let (store, mut recovery) = open(&disk);
+        let (mut log, _) = restore(&store, &mut recovery);
+        let taken = take_all(&mut log);
+        assert!(taken.contains(&(last - 1)) && !taken.contains(&last), "{last}: {taken:?}");
+        assert_eq!(log.take_damaged() + taken.len() as u64, 100, "segment {segment}: {taken:?}");
+    }
+}
+
+#[test]
+fn a_damaged_message_that_was_out_is_reported_and_kept() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    let mut log = store.log(QUEUE, true);
+    append(&mut log, 0..10);
+    let out: Vec<_> = (0..3).map(|_| log.take().unwrap().unwrap().location).collect();
+    checkpoint(&mut store, &mut log, 10, &[(0, out[0]), (1, out[1]), (2, out[2])]);
+    let disk = disk.killed();
+    let path = files(&disk, "queues/").remove(0);
+    disk.damage(&path, |octets| {
+        let place = place_of(octets, 1);
+        octets[place] ^= 1;
+    });
+    let (store, mut recovery) = open(&disk);
+    let (mut log, outstanding) = restore(&store, &mut recovery);
+    let read: Vec<_> =
+        outstanding.iter().map(|one| log.read(one.location).unwrap().is_some()).collect();
+    assert_eq!(read, [true, false, true]);
+    assert_eq!(log.take_damaged(), 1);
+    assert_eq!(files(&disk, "bad/").len(), 1, "its octets are kept");
+    assert_eq!(take_all(&mut log), (3..10).collect::<Vec<_>>());
 }
