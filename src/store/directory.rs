@@ -27,13 +27,21 @@ pub(super) const SNAPSHOTS: &str = "snapshots";
 pub(super) const QUEUES: &str = "queues";
 const TRANSIENT: &str = "transient";
 const TRASH: &str = "transient.old";
-const BAD: &str = "bad";
+pub(super) const BAD: &str = "bad";
 const LOCK: &str = "lock";
 const VERSION: &str = "version";
 const CLEAN: &str = "clean";
 
 /// A version file or a clean mark is no longer than this.
 const MARK_BYTES_MAX: usize = 64;
+
+/// What the file `version` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    None,
+    Damaged,
+    Format(u32),
+}
 
 /// The data directory, and whether it may still be written to.
 #[derive(Clone)]
@@ -61,22 +69,41 @@ impl Directory {
         Ok(directory)
     }
 
+    /// A directory that is only looked at: it is not locked, and may be none of a store.
+    pub(super) fn to_read(disk: Arc<dyn Disk>) -> Self {
+        Self { disk, health: Health::default(), _lock: Arc::new(()) }
+    }
+
     fn check_version(&self) -> Result<(), StoreError> {
-        let Some(text) = self.read_mark(VERSION)? else {
-            let names = self.list("")?;
-            if names.iter().any(|name| [JOURNALS, SNAPSHOTS, QUEUES].contains(&name.as_str())) {
-                return Err(self.unreadable("its file `version` is missing"));
+        match self.version()? {
+            Version::None if self.has_files()? => {
+                Err(self.unreadable("its file `version` (`leveret 1`) is missing"))
             }
-            return self.write_mark(VERSION, &format!("leveret {FORMAT}\n"));
-        };
-        let found = text.trim().strip_prefix("leveret ").and_then(|number| number.parse().ok());
-        match found {
-            None => Err(self.unreadable("its file `version` is damaged")),
-            Some(found) if found > FORMAT => {
+            Version::None => self.write_mark(VERSION, &format!("leveret {FORMAT}\n")),
+            Version::Damaged => Err(self.unreadable("its file `version` (`leveret 1`) is damaged")),
+            Version::Format(found) if found > FORMAT => {
                 Err(StoreError::NewerFormat { directory: self.disk.name(), found, known: FORMAT })
             }
-            Some(_) => Ok(()),
+            Version::Format(_) => Ok(()),
         }
+    }
+
+    /// What the file `version` says.
+    pub(super) fn version(&self) -> Result<Version, StoreError> {
+        let Some(text) = self.read_mark(VERSION)? else { return Ok(Version::None) };
+        let found = text.trim().strip_prefix("leveret ").and_then(|number| number.parse().ok());
+        Ok(found.map_or(Version::Damaged, Version::Format))
+    }
+
+    /// Whether there are files of a store, whatever the file `version` says.
+    pub(super) fn has_files(&self) -> Result<bool, StoreError> {
+        let names = self.list("")?;
+        Ok(names.iter().any(|name| [JOURNALS, SNAPSHOTS, QUEUES].contains(&name.as_str())))
+    }
+
+    /// Whether the mark is there that the last process stopped in order.
+    pub(super) fn has_clean_mark(&self) -> Result<bool, StoreError> {
+        Ok(self.read_mark(CLEAN)?.is_some())
     }
 
     fn wipe_transient(&self) -> Result<(), StoreError> {
@@ -96,7 +123,7 @@ impl Directory {
 
     /// Whether the last process stopped in order. The mark is gone from now on.
     pub(super) fn take_clean_mark(&self) -> Result<bool, StoreError> {
-        let clean = self.read_mark(CLEAN)?.is_some();
+        let clean = self.has_clean_mark()?;
         if clean {
             let path = Path::new(CLEAN);
             self.health.guard("remove", path, || self.disk.remove(path))?;

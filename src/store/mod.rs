@@ -69,6 +69,8 @@ mod recovery;
 #[expect(clippy::module_inception, reason = "the type that the module is named for")]
 mod store;
 
+mod inspect;
+
 #[cfg(test)]
 mod tests;
 
@@ -77,6 +79,10 @@ pub use directory::SyncFile;
 pub use disk::{Disk, DiskFile, MemoryDisk, Overlay, ReadOnlyDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
+pub use inspect::{
+    Damage, Inspection, JournalFile, PlainFile, Problem, RawRecord, SegmentFile, SnapshotFile,
+    inspect, raw_records,
+};
 pub use journal::{Journal, SyncRequest};
 pub use log::QueueLog;
 pub use mapping::Mapping;

@@ -33,6 +33,8 @@ pub struct Recovery {
     sources: Vec<Replay>,
     clean: bool,
     damaged: u64,
+    /// Generations of journals that are missing.
+    missing: Vec<u64>,
     queue_max: QueueId,
     directory: Directory,
     /// As long as this lives no journal is written anew.
@@ -82,6 +84,16 @@ impl Recovery {
         self.queue_max
     }
 
+    /// Whether a file is among those that tell the entries.
+    pub(super) fn reads(&self, path: &Path) -> bool {
+        self.sources.iter().any(|source| source.path == path)
+    }
+
+    /// The generations of journals that are missing, though there are newer ones.
+    pub(super) fn missing(&self) -> &[u64] {
+        &self.missing
+    }
+
     /// Chooses where to begin and looks the journals through.
     pub(super) fn begin(
         directory: &Directory,
@@ -93,6 +105,7 @@ impl Recovery {
             sources: Vec::new(),
             clean,
             damaged: 0,
+            missing: Vec::new(),
             queue_max: QueueId::default(),
             directory: directory.clone(),
             _reading: reading,
@@ -125,6 +138,7 @@ impl Recovery {
         }
         log::error!("journal {previous} is missing before {generation}: what it told is lost");
         self.damaged += 1;
+        self.missing.push(previous);
         Ok(())
     }
 
@@ -134,8 +148,8 @@ impl Recovery {
         while let Some(generation) = inventory.snapshots.pop() {
             let path = snapshot_path(generation);
             let mapping = map(&self.directory, &path)?;
-            if let Some(queue_max) = snapshot::verify(mapping.bytes(), generation) {
-                self.queue_max = queue_max;
+            if let Ok(whole) = snapshot::verify(mapping.bytes(), generation) {
+                self.queue_max = whole.queue_max;
                 self.sources.push(Replay { path, kind: FileKind::Snapshot, end: None });
                 inventory.snapshots.push(generation);
                 break;
@@ -279,6 +293,9 @@ impl Inventory {
             inventory.look_at_journal(directory, slot)?;
         }
         inventory.journals.sort_unstable_by_key(|found| found.generation);
+        for slot in &inventory.empty {
+            inventory.look_at_empty(directory, *slot)?;
+        }
         Ok(inventory)
     }
 
@@ -298,16 +315,41 @@ impl Inventory {
                 self.journals.push(Found { generation, previous, slot });
             }
             None if bytes.iter().all(|octet| *octet == 0) => self.empty.push(slot),
+            // Without it nobody can tell whether something is missing.
             None => {
-                log::error!("{} has no readable header", path.display());
-                directory.set_file_aside(&path, &format!("journal-{slot:04}.journal"));
+                let reason = format!("both headers of {} are damaged", path.display());
+                return Err(directory.unreadable(reason));
             }
         }
         Ok(())
     }
+
+    /// Looks whether a journal that has no header is empty. One that is not was torn when it was
+    /// begun, or has lost its header since: then its entries say that some of them were synced.
+    /// They can be read, because the header can only have been one of these.
+    fn look_at_empty(&self, directory: &Directory, slot: u64) -> Result<(), StoreError> {
+        let path = journal_path(slot);
+        let mapping = map(directory, &path)?;
+        let bytes = mapping.bytes();
+        let Some(last) = bytes.iter().rposition(|octet| *octet != 0) else { return Ok(()) };
+        let newest = self.journals.last().map_or(0, |found| found.generation);
+        let snapshot = self.snapshots.last().copied().unwrap_or_default();
+        for generation in [newest + 1, newest.max(snapshot) + 1] {
+            let header = FileHeader::of_generation(FileKind::Journal, generation, newest);
+            if survey(bytes, header.encode().1).synced > 0 {
+                let reason = format!("both headers of {} are gone", path.display());
+                return Err(directory.unreadable(reason));
+            }
+        }
+        log::warn!("{} is torn at its beginning", path.display());
+        let torn = &bytes[HEADER_BYTES.min(last)..last.saturating_add(1).min(TORN_BYTES_MAX)];
+        directory.set_aside(&format!("journal-slot-{slot:04}.torn"), torn);
+        Ok(())
+    }
 }
 
-fn map(directory: &Directory, path: &Path) -> Result<Arc<dyn Mapping>, StoreError> {
+/// A file's octets.
+pub(super) fn map(directory: &Directory, path: &Path) -> Result<Arc<dyn Mapping>, StoreError> {
     let map = || {
         let file = directory.disk.open(path)?;
         let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);

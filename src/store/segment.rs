@@ -73,6 +73,11 @@ pub struct LogState {
 }
 
 impl LogState {
+    /// How many messages are to be taken out of the log after a restart.
+    pub fn ready(&self) -> u64 {
+        self.ready.records
+    }
+
     pub(super) fn put(&self, sink: &mut impl Sink) {
         self.head.put(sink);
         self.end.put(sink);

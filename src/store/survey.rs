@@ -30,6 +30,8 @@ pub(super) struct Survey {
     pub end: usize,
     /// How many entries count.
     pub entries: u32,
+    /// How many entries are known to have been synced.
+    pub synced: u32,
     /// Octets that are damaged, and how many entries they were.
     pub damaged: Vec<(Range<usize>, u32)>,
     /// Octets at the end that do not count.
@@ -89,5 +91,5 @@ pub(super) fn survey(bytes: &[u8], seed: u32) -> Survey {
     let damaged = holes.into_iter().take(cut.unwrap_or(usize::MAX));
     let damaged = damaged.map(|hole| (hole.octets, hole.lost)).collect();
     let torn = (torn || cut.is_some()).then_some(end..bytes.len());
-    Survey { end, entries, damaged, torn }
+    Survey { end, entries, synced, damaged, torn }
 }

@@ -153,6 +153,37 @@ fn a_damaged_header_is_read_from_its_copy() {
 }
 
 #[test]
+fn a_journal_without_a_header_is_neither_passed_over_nor_written_over() {
+    for octet in [0, 0xee] {
+        let (disk, path) = journaled(10);
+        let before = {
+            disk.damage(&path, |octets| octets[..1024].fill(octet));
+            disk.killed()
+        };
+        let Err(error) = try_open(&disk) else { panic!("it begins without a journal") };
+        let text = error.to_string();
+        assert!(text.contains("both headers of journal/0001.journal are"), "{text}");
+        assert!(text.contains("leveret inspect"), "{text}");
+        disk.damage(&path, |now| {
+            before.damage(&path, |then| assert_eq!(now, then));
+        });
+    }
+}
+
+/// A power cut in the first write: its beginning is not on the disk, its end is.
+#[test]
+fn a_journal_that_was_never_synced_may_lack_its_header() {
+    let (disk, path) = journaled(0);
+    disk.damage(&path, |octets| octets[..1024].fill(0));
+    let (mut store, mut recovery) = open(&disk);
+    assert!(told(&mut recovery).is_empty() && recovery.damaged() == 0);
+    assert_eq!(files(&disk, "bad/").len(), 1, "its octets are kept");
+    publish(&mut store, 0..3);
+    let (_, mut recovery) = open(&disk.killed());
+    assert_eq!(told(&mut recovery), published(0..3));
+}
+
+#[test]
 fn a_journal_that_is_missing_is_missed() {
     let disk = MemoryDisk::new();
     let (mut store, _) = open(&disk);
