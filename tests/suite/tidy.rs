@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "broker",
     "connection",
     "client",
+    "inspect",
     "config",
     "server",
     "main",

@@ -1,7 +1,8 @@
 //! Snapshots and journals, each file by itself.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::super::directory::{BAD, Directory, JOURNALS, SNAPSHOTS, number_in};
 use super::super::error::StoreError;
@@ -81,11 +82,7 @@ impl Inspection {
 
     /// The octets of a file. None if they cannot be read, which is a problem, or if it is gone: then
     /// a broker has removed it in the meantime.
-    pub(super) fn read(
-        &mut self,
-        directory: &Directory,
-        path: &Path,
-    ) -> Option<std::sync::Arc<dyn Mapping>> {
+    pub(super) fn read(&mut self, directory: &Directory, path: &Path) -> Option<Arc<dyn Mapping>> {
         match map(directory, path) {
             Ok(mapping) => return Some(mapping),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
@@ -128,7 +125,7 @@ fn journal(
     }
 }
 
-fn plain(directory: &Directory, path: &PathBuf) -> Result<Option<PlainFile>, StoreError> {
+fn plain(directory: &Directory, path: &Path) -> Result<Option<PlainFile>, StoreError> {
     let measured = directory.disk.open(path).and_then(|file| file.len());
     match measured {
         Ok(octets) => Ok(Some(PlainFile { path: path.display().to_string(), octets })),
