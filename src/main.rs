@@ -78,7 +78,8 @@ fn answer(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or("bad command line");
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
     eprintln!("leveret: {}; see leveret --help", line.trim_start_matches("error: "));
     ExitCode::FAILURE
 }

@@ -92,6 +92,7 @@ impl Directory {
     pub(super) fn version(&self) -> Result<Version, StoreError> {
         let Some(text) = self.read_mark(VERSION)? else { return Ok(Version::None) };
         let found = text.trim().strip_prefix("leveret ").and_then(|number| number.parse().ok());
+        let found = found.filter(|format| *format > 0);
         Ok(found.map_or(Version::Damaged, Version::Format))
     }
 

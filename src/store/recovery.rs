@@ -35,6 +35,8 @@ pub struct Recovery {
     damaged: u64,
     /// Generations of journals that are missing.
     missing: Vec<u64>,
+    /// Journals whose generation another one has.
+    doubles: Vec<PathBuf>,
     queue_max: QueueId,
     directory: Directory,
     /// As long as this lives no journal is written anew.
@@ -50,6 +52,7 @@ struct Replay {
 }
 
 /// What the store has to know of what was found.
+#[derive(Default)]
 pub(super) struct Inventory {
     /// Whole snapshots, oldest first.
     pub snapshots: Vec<u64>,
@@ -57,6 +60,8 @@ pub(super) struct Inventory {
     pub journals: Vec<Found>,
     /// Journals with nothing in them.
     pub empty: Vec<u64>,
+    /// Journals whose generation another one has.
+    pub doubles: Vec<u64>,
     pub slot_max: u64,
 }
 
@@ -94,6 +99,11 @@ impl Recovery {
         &self.missing
     }
 
+    /// Journals that say they are what another one is.
+    pub(super) fn doubles(&self) -> &[PathBuf] {
+        &self.doubles
+    }
+
     /// Chooses where to begin and looks the journals through.
     pub(super) fn begin(
         directory: &Directory,
@@ -106,11 +116,13 @@ impl Recovery {
             clean,
             damaged: 0,
             missing: Vec::new(),
+            doubles: Vec::new(),
             queue_max: QueueId::default(),
             directory: directory.clone(),
             _reading: reading,
         };
         let base = recovery.choose_snapshot(inventory)?;
+        recovery.set_doubles_aside(inventory);
         let mut last = None;
         for found in &inventory.journals {
             if found.generation >= base {
@@ -120,6 +132,17 @@ impl Recovery {
             }
         }
         Ok(recovery)
+    }
+
+    /// Keeps journals whose generation another one has.
+    fn set_doubles_aside(&mut self, inventory: &Inventory) {
+        for slot in &inventory.doubles {
+            let path = journal_path(*slot);
+            log::error!("{} is a double of another journal", path.display());
+            self.directory.set_file_aside(&path, &format!("journal-slot-{slot:04}.journal"));
+            self.damaged += 1;
+            self.doubles.push(path);
+        }
     }
 
     /// Misses a journal: each one names the one before it, which the base or the list must have.
@@ -277,8 +300,7 @@ impl Entries<'_> {
 impl Inventory {
     /// Finds the snapshots and journals of a data directory, and clears unfinished ones away.
     pub(super) fn take(directory: &Directory) -> Result<Self, StoreError> {
-        let mut inventory =
-            Self { snapshots: Vec::new(), journals: Vec::new(), empty: Vec::new(), slot_max: 0 };
+        let mut inventory = Self::default();
         for name in directory.list(SNAPSHOTS)? {
             inventory.snapshots.extend(number_in(&name, "snapshot"));
             if name.ends_with(".tmp") {
@@ -292,7 +314,8 @@ impl Inventory {
             inventory.slot_max = inventory.slot_max.max(slot);
             inventory.look_at_journal(directory, slot)?;
         }
-        inventory.journals.sort_unstable_by_key(|found| found.generation);
+        inventory.journals.sort_unstable_by_key(|found| (found.generation, found.slot));
+        inventory.part_doubles();
         for slot in &inventory.empty {
             inventory.look_at_empty(directory, *slot)?;
         }
@@ -322,6 +345,19 @@ impl Inventory {
             }
         }
         Ok(())
+    }
+
+    /// Takes out journals that say they are what another one is: copies, which somebody has put in
+    /// the place of what is missing now.
+    fn part_doubles(&mut self) {
+        let mut last = None;
+        self.journals.retain(|found| {
+            let double = last.replace(found.generation) == Some(found.generation);
+            if double {
+                self.doubles.push(found.slot);
+            }
+            !double
+        });
     }
 
     /// Looks whether a journal that has no header is empty. One that is not was torn when it was

@@ -66,7 +66,7 @@ impl Store {
         recovery: &Recovery,
         reading: Weak<()>,
     ) -> Result<Self, StoreError> {
-        let Inventory { snapshots, mut journals, mut empty, slot_max } = inventory;
+        let Inventory { snapshots, mut journals, mut empty, slot_max, .. } = inventory;
         let newest = journals.last().map_or(0, |found| found.generation);
         let generation = newest.max(snapshots.last().copied().unwrap_or_default()) + 1;
         let generations = Generations { previous: newest, current: generation };

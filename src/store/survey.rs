@@ -55,7 +55,7 @@ impl Hole {
         self.lost > 0
             && self.first >= synced
             && start / SECTOR_BYTES != end / SECTOR_BYTES
-            && !(self.lost == 1 && record::is_one_bit_off(&bytes[start..end], seed))
+            && !(self.lost == 1 && record::is_one_bit_off(bytes, start..end, seed))
     }
 }
 

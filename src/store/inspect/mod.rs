@@ -112,6 +112,9 @@ impl Inspection {
             let text = format!("{unknown} entries say nothing that this version knows");
             self.problems.push(Problem { path: JOURNALS.into(), octet: None, text, needed: true });
         }
+        for path in recovery.doubles() {
+            self.problem(path, None, "another journal has the same generation", true);
+        }
         for generation in recovery.missing() {
             let text = format!("the journal of generation {generation} is missing");
             self.problems.push(Problem { path: JOURNALS.into(), octet: None, text, needed: true });

@@ -28,10 +28,14 @@ impl QueueLog {
         let Some(mut reader) = self.open(number)? else {
             // Missing ones of an earlier process were settled after the checkpoint, as a rule.
             let earlier = self.restored.as_ref().is_some_and(|old| number <= old.end.segment);
-            let there = self.shelf.set_aside(number);
-            *self.damaged.get_mut() += u64::from(there || !earlier);
+            let lost = self.shelf.set_aside(number) || !earlier;
+            if lost {
+                *self.damaged.get_mut() += 1;
+                self.skipped += 1;
+            } else {
+                self.ready = Counts::default(); // the next segment tells
+            }
             self.head = Location::start_of(number + 1);
-            self.ready = Counts::default(); // the next segment tells
             return Ok(false);
         };
         match least {

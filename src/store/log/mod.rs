@@ -205,7 +205,10 @@ impl QueueLog {
             Some(mapping) => SegmentReader::over(&self.shelf, location.segment, mapping),
             None => self.open(location.segment)?,
         };
-        let Some(reader) = reader else { return Ok(None) };
+        let Some(reader) = reader else {
+            self.damaged.set(self.damaged.get() + 1);
+            return Ok(None);
+        };
         held.mapping.replace(Some(Arc::downgrade(&reader.mapping)));
         Ok(self.read_with(&reader, location))
     }

@@ -15,6 +15,7 @@ mod crashes;
 mod damage;
 mod journals;
 mod logs;
+mod matrix;
 mod real;
 
 const QUEUE: QueueId = QueueId(7);
