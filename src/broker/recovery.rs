@@ -38,6 +38,12 @@ pub enum BrokerError {
     /// A definition on disk is not one: starting without it would lose what was promised.
     #[error("the data directory holds a definition that cannot be replayed: {0}")]
     Definition(String),
+    /// Entries on disk are damaged, and a queue's declaration was among them.
+    #[error(
+        "the journal has messages for queue {0}, but what declares it is damaged; restore the data \
+         directory from a copy, or see what is left with `leveret inspect`"
+    )]
+    Undeclared(QueueId),
 }
 
 impl Broker {
@@ -57,8 +63,13 @@ impl Broker {
         broker.recovering = true;
         broker.add_vhost(ShortString::clipped("/"));
         let mut replays = HashMap::<QueueId, Replay>::new();
+        let damaged = recovery.damaged() > 0;
         for entry in recovery.entries() {
-            broker.replay(entry?, &mut replays)?;
+            let entry = entry?;
+            if damaged {
+                check_declared(&entry, &replays)?;
+            }
+            broker.replay(entry, &mut replays)?;
         }
         let mut ids: Vec<_> = replays.keys().copied().collect();
         ids.sort_unstable();
@@ -262,6 +273,14 @@ impl Broker {
             .map_err(|invalid| BrokerError::Definition(invalid.to_string()))?;
         Ok(())
     }
+}
+
+/// Whether the queues that a message went to are known. They always are unless their declaration is
+/// damaged, and then going on would cost all their messages.
+fn check_declared(entry: &Entry, replays: &HashMap<QueueId, Replay>) -> Result<(), BrokerError> {
+    let Entry::Publish { places, .. } = entry else { return Ok(()) };
+    let unknown = places.iter().find(|place| !replays.contains_key(&place.queue));
+    unknown.map_or(Ok(()), |place| Err(BrokerError::Undeclared(place.queue)))
 }
 
 fn replayed_queue(vhost: usize, declare: queue::Declare) -> Result<Declaration, BrokerError> {

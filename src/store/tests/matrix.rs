@@ -7,7 +7,7 @@
 //! Whatever is damaged, nobody is served octets that were not published, what is not hit is served,
 //! and what is lost is counted and kept. `leveret inspect` says the same as recovery.
 //!
-//! In the quick form every 191st bit is flipped, and so on; with `LEVERET_FULL=1` every one.
+//! In the quick form every 701st bit is flipped, and so on; with `LEVERET_FULL=1` every one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -290,7 +290,7 @@ fn the_undamaged_store_serves_everything() {
 #[test]
 fn a_flipped_bit_costs_one_record_at_most() {
     let golden = Golden::new();
-    let step = stride(191);
+    let step = stride(701);
     for (path, octets) in golden.files() {
         let used = octets.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 20);
         for bit in (0..8 * used.min(octets.len())).step_by(step) {
@@ -311,7 +311,7 @@ fn a_flipped_bit_costs_one_record_at_most() {
 #[test]
 fn a_truncated_file_costs_what_is_cut_off() {
     let golden = Golden::new();
-    let step = stride(37);
+    let step = stride(131);
     for (path, octets) in golden.files() {
         for length in (0..octets.len()).step_by(step) {
             let mut case = golden.with(&path, |octets| octets.truncate(length));
@@ -352,7 +352,7 @@ fn a_zeroed_sector_costs_what_was_in_it() {
 #[test]
 fn sectors_that_change_places_cost_what_was_in_them() {
     let golden = Golden::new();
-    let step = stride(5);
+    let step = stride(41);
     for (path, octets) in golden.files() {
         let sectors = octets.len() / SECTOR;
         let pairs = (0..sectors).flat_map(|one| (0..sectors).map(move |two| (one, two)));
