@@ -60,6 +60,8 @@ mod journal;
 
 mod survey;
 
+mod inventory;
+
 mod snapshot;
 
 mod checkpoint;

@@ -14,19 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codec::Source;
-use super::directory::{Directory, SNAPSHOTS, journal_path, number_in, snapshot_path};
+use super::directory::{Directory, SNAPSHOTS, journal_path, snapshot_path};
 use super::entry::{self, Decoded, Entry};
 use super::error::StoreError;
-use super::header::{FileHeader, FileKind, HEADER_BYTES};
+use super::header::{FileHeader, FileKind};
+use super::inventory::{Inventory, TORN_BYTES_MAX, map};
 use super::journal::Found;
 use super::mapping::Mapping;
 use super::record::{self, FIRST_RECORD, Step};
 use super::snapshot;
 use super::survey::{Survey, survey};
 use crate::ids::QueueId;
-
-/// No more than this is copied aside of a journal's torn end.
-const TORN_BYTES_MAX: usize = 4 << 20;
 
 /// What was found when the data directory was opened.
 pub struct Recovery {
@@ -49,20 +47,6 @@ struct Replay {
     kind: FileKind,
     /// Behind the last entry; None for all of it.
     end: Option<usize>,
-}
-
-/// What the store has to know of what was found.
-#[derive(Default)]
-pub(super) struct Inventory {
-    /// Whole snapshots, oldest first.
-    pub snapshots: Vec<u64>,
-    /// Written journals, oldest first.
-    pub journals: Vec<Found>,
-    /// Journals with nothing in them.
-    pub empty: Vec<u64>,
-    /// Journals whose generation another one has.
-    pub doubles: Vec<u64>,
-    pub slot_max: u64,
 }
 
 impl Recovery {
@@ -295,101 +279,4 @@ impl Entries<'_> {
         }
         Some(opened)
     }
-}
-
-impl Inventory {
-    /// Finds the snapshots and journals of a data directory, and clears unfinished ones away.
-    pub(super) fn take(directory: &Directory) -> Result<Self, StoreError> {
-        let mut inventory = Self::default();
-        for name in directory.list(SNAPSHOTS)? {
-            inventory.snapshots.extend(number_in(&name, "snapshot"));
-            if name.ends_with(".tmp") {
-                let path = PathBuf::from(SNAPSHOTS).join(name);
-                directory.health.guard("remove", &path, || directory.disk.remove(&path))?;
-            }
-        }
-        inventory.snapshots.sort_unstable();
-        for name in directory.list(super::directory::JOURNALS)? {
-            let Some(slot) = number_in(&name, "journal") else { continue };
-            inventory.slot_max = inventory.slot_max.max(slot);
-            inventory.look_at_journal(directory, slot)?;
-        }
-        inventory.journals.sort_unstable_by_key(|found| (found.generation, found.slot));
-        inventory.part_doubles();
-        for slot in &inventory.empty {
-            inventory.look_at_empty(directory, *slot)?;
-        }
-        Ok(inventory)
-    }
-
-    fn look_at_journal(&mut self, directory: &Directory, slot: u64) -> Result<(), StoreError> {
-        let path = journal_path(slot);
-        let read = || -> std::io::Result<_> {
-            let file = directory.disk.open(&path)?;
-            let length = usize::try_from(file.len()?).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
-            let mut bytes = [0; HEADER_BYTES];
-            file.read_exact_at(&mut bytes[..length], 0)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|source| StoreError::io("read", &path, source))?;
-        match FileHeader::decode(FileKind::Journal, &bytes) {
-            Some((header, _)) => {
-                let FileHeader { generation, base: previous, .. } = header;
-                self.journals.push(Found { generation, previous, slot });
-            }
-            None if bytes.iter().all(|octet| *octet == 0) => self.empty.push(slot),
-            // Without it nobody can tell whether something is missing.
-            None => {
-                let reason = format!("both headers of {} are damaged", path.display());
-                return Err(directory.unreadable(reason));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes out journals that say they are what another one is: copies, which somebody has put in
-    /// the place of what is missing now.
-    fn part_doubles(&mut self) {
-        let mut last = None;
-        self.journals.retain(|found| {
-            let double = last.replace(found.generation) == Some(found.generation);
-            if double {
-                self.doubles.push(found.slot);
-            }
-            !double
-        });
-    }
-
-    /// Looks whether a journal that has no header is empty. One that is not was torn when it was
-    /// begun, or has lost its header since: then its entries say that some of them were synced.
-    /// They can be read, because the header can only have been one of these.
-    fn look_at_empty(&self, directory: &Directory, slot: u64) -> Result<(), StoreError> {
-        let path = journal_path(slot);
-        let mapping = map(directory, &path)?;
-        let bytes = mapping.bytes();
-        let Some(last) = bytes.iter().rposition(|octet| *octet != 0) else { return Ok(()) };
-        let newest = self.journals.last().map_or(0, |found| found.generation);
-        let snapshot = self.snapshots.last().copied().unwrap_or_default();
-        for generation in [newest + 1, newest.max(snapshot) + 1] {
-            let header = FileHeader::of_generation(FileKind::Journal, generation, newest);
-            if survey(bytes, header.encode().1).synced > 0 {
-                let reason = format!("both headers of {} are gone", path.display());
-                return Err(directory.unreadable(reason));
-            }
-        }
-        log::warn!("{} is torn at its beginning", path.display());
-        let torn = &bytes[HEADER_BYTES.min(last)..last.saturating_add(1).min(TORN_BYTES_MAX)];
-        directory.set_aside(&format!("journal-slot-{slot:04}.torn"), torn);
-        Ok(())
-    }
-}
-
-/// A file's octets.
-pub(super) fn map(directory: &Directory, path: &Path) -> Result<Arc<dyn Mapping>, StoreError> {
-    let map = || {
-        let file = directory.disk.open(path)?;
-        let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-        file.map(length, length)
-    };
-    map().map_err(|source| StoreError::io("map", path, source))
 }

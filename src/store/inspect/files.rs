@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::directory::{BAD, Directory, JOURNALS, SNAPSHOTS, number_in};
 use super::super::error::StoreError;
 use super::super::header::{FileHeader, FileKind, HEADER_BYTES};
-use super::super::recovery::map;
+use super::super::inventory::map;
 use super::super::survey::survey;
 use super::super::{Mapping, snapshot};
 use super::findings::{Damage, Inspection, JournalFile, PlainFile, Problem, SnapshotFile};
