@@ -114,6 +114,13 @@ pub(super) fn is_one_bit_off(bytes: &[u8], octets: Range<usize>, seed: u32) -> b
     bits || wrong.count_ones() == 1
 }
 
+/// Where the record at `at` ends, if it is the last one and one flipped bit is all that is wrong
+/// with it.
+pub(super) fn last_one_bit_off(bytes: &[u8], at: usize, seed: u32) -> Option<usize> {
+    let end = read_frame(bytes, at)?.payload.end;
+    (starts_with_zeros(&bytes[end..]) && is_one_bit_off(bytes, at..end, seed)).then_some(end)
+}
+
 /// What the octets at `at` say that they are, if that is possible.
 fn read_frame(bytes: &[u8], at: usize) -> Option<Record> {
     let frame = bytes.get(at..at.checked_add(RECORD_BYTES)?)?;

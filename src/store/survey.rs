@@ -82,7 +82,13 @@ pub(super) fn survey(bytes: &[u8], seed: u32) -> Survey {
                 damaged_from = Some(range.start);
                 at = range.end;
             }
-            Step::End { torn } => break torn,
+            Step::End { torn } => match record::last_one_bit_off(bytes, at, seed) {
+                Some(end) if torn => {
+                    holes.push(Hole { octets: at..end, first: next, lost: 1, entries });
+                    (next, at) = (next.saturating_add(1), end);
+                }
+                _ => break torn,
+            },
         }
     };
     let cut = holes.iter().position(|hole| hole.may_be_torn(bytes, seed, synced));

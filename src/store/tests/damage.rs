@@ -104,6 +104,19 @@ fn where_several_unsynced_entries_are_missing_the_journal_ends() {
     assert_eq!(files(&disk, ".torn").len(), 1);
 }
 
+/// A power cut does not flip one bit.
+#[test]
+fn a_flipped_bit_in_the_last_entry_is_damage_though_nothing_follows() {
+    let (disk, path) = journaled(10);
+    disk.damage(&path, |octets| {
+        let place = place_of(octets, 49);
+        octets[place] ^= 4;
+    });
+    let (_, mut recovery) = open(&disk);
+    assert_eq!(told(&mut recovery), published(0..49));
+    assert_eq!((recovery.damaged(), files(&disk, "bad/").len()), (1, 1));
+}
+
 /// Nothing was promised of it, so it is no damage; and nothing counts that was decided later.
 #[test]
 fn where_one_long_unsynced_entry_is_missing_the_journal_ends() {
