@@ -53,8 +53,13 @@ impl Broker {
         let mut broker = Self::empty(store, options);
         broker.recovering = true;
         let mut replays = HashMap::<QueueId, Replay>::new();
+        let damaged = recovery.damaged() > 0;
         for entry in recovery.entries() {
-            broker.replay(entry?, &mut replays)?;
+            let entry = entry?;
+            if damaged {
+                check_declared(&entry, &replays)?;
+            }
+            broker.replay(entry, &mut replays)?;
         }
         let mut ids: Vec<_> = replays.keys().copied().collect();
         ids.sort_unstable();
@@ -349,4 +354,14 @@ fn replay_publish(
         let found = Found { message: message.clone(), deliveries, returns: 0, published };
         replay.found.insert(place.ordinal, found);
     }
+}
+
+/// Whether the queues that a message went to are known. They always are unless their declaration is
+/// damaged, and then going on would cost all their messages.
+fn check_declared(entry: &Entry, replays: &HashMap<QueueId, Replay>) -> Result<(), BrokerError> {
+    let (Entry::Publish { places, .. } | Entry::Transfer { places, .. }) = entry else {
+        return Ok(());
+    };
+    let unknown = places.iter().find(|place| !replays.contains_key(&place.queue));
+    unknown.map_or(Ok(()), |place| Err(BrokerError::Undeclared(place.queue)))
 }
