@@ -67,10 +67,10 @@ impl Inventory {
             let length = usize::try_from(file.len()?).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
             let mut bytes = [0; HEADER_BYTES];
             file.read_exact_at(&mut bytes[..length], 0)?;
-            Ok(bytes)
+            Ok((bytes, length))
         };
-        let bytes = read().map_err(|source| StoreError::io("read", &path, source))?;
-        match FileHeader::decode(FileKind::Journal, &bytes) {
+        let (bytes, length) = read().map_err(|source| StoreError::io("read", &path, source))?;
+        match FileHeader::decode(FileKind::Journal, &bytes[..length]) {
             Some((header, _)) => {
                 let (generation, previous) = (header.generation, header.previous());
                 self.generation_max = self.generation_max.max(generation);

@@ -183,6 +183,16 @@ fn a_journal_without_a_header_is_neither_passed_over_nor_written_over() {
     }
 }
 
+#[test]
+fn a_journal_that_is_cut_off_in_its_header_is_not_begun_with() {
+    for length in 1..80 {
+        let (disk, path) = journaled(10);
+        disk.damage(&path, |octets| octets.truncate(length));
+        let Err(error) = try_open(&disk) else { panic!("it begins with {length} octets") };
+        assert!(error.to_string().contains("both headers of journal/0001.journal"), "{error}");
+    }
+}
+
 /// A power cut in the first write: its beginning is not on the disk, its end is.
 #[test]
 fn a_journal_that_was_never_synced_may_lack_its_header() {
