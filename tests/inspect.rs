@@ -138,6 +138,8 @@ fn copy() -> tempfile::TempDir {
     let root = golden("format-1");
     if updating() && !root.exists() {
         write_golden(&root).expect("it can be written");
+        // Wherever it is looked at, the machine has been started anew since.
+        fs::write(root.join("boot"), "of another machine\n").expect("there is room");
     }
     for (path, octets) in files(&root) {
         let to = directory.path().join(path);

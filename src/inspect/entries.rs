@@ -97,7 +97,7 @@ fn list(places: &[Place]) -> Fact {
 
 /// A change of users, vhosts or policies, without the hashes of passwords: what is printed ends up
 /// in places where those do not belong.
-fn change(octets: &[u8]) -> String {
+pub(super) fn change(octets: &[u8]) -> String {
     // The table's length is known from the record's.
     let table = match Table::decode(octets.get(4..).unwrap_or_default()) {
         Ok(table) => table,

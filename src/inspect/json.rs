@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::recovered::{Definition, Queue, Recovered};
+use super::recovered::{Definition, Level, Queue, Recovered};
 use crate::ids::QueueId;
 use crate::store::{
     Damage, Inspection, JournalFile, PlainFile, Problem, SegmentFile, SnapshotFile,
@@ -22,6 +22,7 @@ pub(super) fn print(
     });
     let definitions =
         recovered.map(|recovered| recovered.definitions.iter().map(definition).collect::<Vec<_>>());
+    let changes = recovered.map(|recovered| &recovered.changes);
     let logs: Vec<_> = found.logs.iter().map(|(id, segments)| log(*id, segments)).collect();
     let object = json!({
         "directory": path.to_string_lossy(),
@@ -33,6 +34,7 @@ pub(super) fn print(
         "journals": found.journals.iter().map(journal).collect::<Vec<_>>(),
         "spare_journals": found.spares.iter().map(plain).collect::<Vec<_>>(),
         "definitions": definitions,
+        "changes": changes,
         "queues": recovered_queues,
         "logs": logs,
         "set_aside": found.bad.iter().map(plain).collect::<Vec<_>>(),
@@ -69,10 +71,11 @@ fn definition(definition: &Definition) -> Value {
 }
 
 fn recovered_queue(id: QueueId, queue: &Queue) -> Value {
-    let Queue { virtual_host, name, ready, unsettled, .. } = queue;
+    let Queue { virtual_host, name, ready, unsettled, levels } = queue;
+    let level = |(level_id, level): (&QueueId, &Level)| json!({"id": level_id.0, "priority": level.priority});
     json!({
         "id": id.0, "virtual_host": virtual_host, "name": name, "ready": ready,
-        "unsettled": unsettled,
+        "unsettled": unsettled, "levels": levels.iter().map(level).collect::<Vec<_>>(),
     })
 }
 

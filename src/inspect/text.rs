@@ -1,5 +1,6 @@
 //! What was found, for people.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub(super) fn print(
         section(out, "definitions", &recovered.definitions, |definition| {
             format!("{}: {}", definition.virtual_host, definition.method)
         })?;
+        section(out, "users, vhosts, policies", &recovered.changes, Clone::clone)?;
     }
     queues(found, recovered, out)?;
     section(out, "set aside", &found.bad, plain)?;
@@ -63,20 +65,23 @@ fn queues(
     ids.sort_unstable();
     ids.dedup();
     section(out, "queues", &ids, |id| {
-        let head = head(*id, known.and_then(|queues| queues.get(id)));
+        let head = known.and_then(|queues| head(*id, queues));
+        let head = head.unwrap_or_else(|| format!("{id}: no queue that is known"));
         let segments = found.logs.get(id).map_or(&[][..], Vec::as_slice);
         let segments = segments.iter().map(|file| format!("\n    {}", segment(file)));
         format!("{head}{}", segments.collect::<String>())
     })
 }
 
-fn head(id: QueueId, queue: Option<&Queue>) -> String {
-    match queue {
-        Some(Queue { virtual_host, name, ready, unsettled, .. }) => {
-            format!("{id} {name:?} in {virtual_host}: {ready} ready, {unsettled} unsettled")
-        }
-        None => format!("{id}: no queue that is known"),
+/// What a number stands for: a queue, or a priority of one.
+fn head(id: QueueId, queues: &BTreeMap<QueueId, Queue>) -> Option<String> {
+    if let Some(Queue { virtual_host, name, ready, unsettled, .. }) = queues.get(&id) {
+        let of = format!("{id} {name:?} in {virtual_host}");
+        return Some(format!("{of}: {ready} ready, {unsettled} unsettled"));
     }
+    let (queue, level) =
+        queues.iter().find_map(|(queue, known)| Some((queue, known.levels.get(&id)?)))?;
+    Some(format!("{id}: priority {} of {queue}", level.priority))
 }
 
 fn snapshot(snapshot: &SnapshotFile) -> String {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use super::real::boot;
 use super::{Disk, DiskFile};
 use crate::message::{Backing, Span};
 use crate::store::mapping::Mapping;
@@ -38,6 +39,10 @@ impl ReadOnlyDisk {
 impl Disk for ReadOnlyDisk {
     fn name(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn boot(&self) -> Option<String> {
+        boot()
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
