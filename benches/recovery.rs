@@ -61,14 +61,10 @@ fn leave(root: &Path, queues: usize, messages: usize) {
         call(&mut broker, &format!("queue.bind queue=\"q{queue}\" exchange=\"amq.fanout\""));
     }
     let message = Message::from_parts("amq.fanout", b"", &[0x10, 0, 2], &[b'x'; 100], true);
-    let publish = Publish { mandatory: false, immediate: false, message };
     for number in 0..messages {
-        broker.apply(
-            Timestamp(0),
-            CLIENT,
-            Command::Publish(CHANNEL, publish.clone()),
-            &mut effects,
-        );
+        let message = message.clone();
+        let publish = Publish { mandatory: false, immediate: false, message };
+        broker.apply(Timestamp(0), CLIENT, Command::Publish(CHANNEL, publish), &mut effects);
         if number % TURN == TURN - 1 || number == messages - 1 {
             broker.end_turn(Timestamp(0), &mut effects).expect("room for the bench");
             effects.take().for_each(drop);

@@ -224,3 +224,184 @@ fn restore_logged(
     item.returns = returns;
     queue.restore(item, budget);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::broker::{BrokerOptions, Command, Effects, OpenConnection, Publish};
+    use crate::ids::{ChannelNumber, ConnectionId};
+    use crate::store::{MemoryDisk, Store, StoreOptions};
+    use crate::wire::{Method, ShortString};
+
+    const RESIDENT_BYTES_MAX: u64 = 200_000;
+    const BODY_OCTETS: usize = 20_000;
+
+    struct Stage(Arc<MemoryDisk>, Option<Broker>, Effects);
+
+    impl Stage {
+        fn new() -> Self {
+            let disk = Arc::new(MemoryDisk::default());
+            let broker = open(&disk);
+            let mut stage = Self(disk, Some(broker), Effects::default());
+            stage.connect();
+            stage
+        }
+
+        /// What a kill leaves is begun with.
+        fn crash(&mut self) {
+            self.1 = None;
+            self.1 = Some(open(&self.0));
+            self.connect();
+        }
+
+        fn broker(&mut self) -> &mut Broker {
+            self.1.as_mut().unwrap()
+        }
+
+        fn connect(&mut self) {
+            self.apply(Command::Open(Box::new(OpenConnection {
+                peer: "test".to_owned(),
+                user: ShortString::clipped("guest"),
+                virtual_host: ShortString::clipped("/"),
+                client_properties: Default::default(),
+                channel_max: 0,
+                facts: Default::default(),
+            })));
+            self.call("channel.open");
+        }
+
+        fn apply(&mut self, command: Command) {
+            let broker = self.1.as_mut().unwrap();
+            broker.apply(Timestamp(1), ConnectionId(1), command, &mut self.2);
+            broker.end_turn(Timestamp(1), &mut self.2).unwrap();
+            self.2.take().for_each(drop);
+        }
+
+        fn call(&mut self, line: &str) {
+            let method: Method = line.parse().unwrap();
+            self.apply(Command::Method(ChannelNumber(1), method));
+        }
+
+        /// The first octets of a body are its number.
+        fn publish(&mut self, exchange: &str, key: &str, number: usize) {
+            let mut body = format!("{number} ").into_bytes();
+            body.resize(BODY_OCTETS, b'.');
+            let properties = [0x10, 0, 2];
+            let message = Message::from_parts(exchange, key.as_bytes(), &properties, &body, true);
+            let publish = Publish { mandatory: false, immediate: false, message };
+            self.apply(Command::Publish(ChannelNumber(1), publish));
+        }
+
+        /// Takes all that is ready out of a queue: the numbers, and whether each is redelivered.
+        fn drain(&mut self, name: &str) -> Vec<(usize, bool)> {
+            let queue =
+                self.broker().queues.values_mut().find(|queue| **queue.name() == *name).unwrap();
+            let mut taken = Vec::new();
+            while let Some((item, message)) = queue.take().unwrap() {
+                let digits = message.body().split(|octet| *octet == b' ').next().unwrap();
+                let number = std::str::from_utf8(digits).unwrap().parse().unwrap();
+                taken.push((number, item.deliveries > 0));
+            }
+            taken
+        }
+
+        fn resident(&mut self) -> u64 {
+            self.broker().queues.values().map(|queue| queue.resident().1).sum()
+        }
+    }
+
+    fn open(disk: &Arc<MemoryDisk>) -> Broker {
+        let (store, recovery) = Store::open(disk.clone(), StoreOptions::default()).unwrap();
+        let options =
+            BrokerOptions { resident_bytes_max: RESIDENT_BYTES_MAX, ..BrokerOptions::default() };
+        Broker::open(store, recovery, options).unwrap()
+    }
+
+    fn declared(queues: &[&str]) -> Stage {
+        let mut stage = Stage::new();
+        for queue in queues {
+            stage.call(&format!("queue.declare queue=\"{queue}\" durable=true"));
+            stage.call(&format!("queue.bind queue=\"{queue}\" exchange=\"amq.fanout\""));
+        }
+        stage
+    }
+
+    fn numbers(taken: &[(usize, bool)]) -> Vec<usize> {
+        taken.iter().map(|(number, _)| *number).collect()
+    }
+
+    #[test]
+    fn what_exceeds_memory_goes_to_the_logs_in_order_however_often() {
+        // More than a batch takes.
+        const COUNT: usize = 430;
+        let mut stage = declared(&["a", "b"]);
+        for number in 0..COUNT {
+            stage.publish("amq.fanout", "", number);
+        }
+        for _ in 0..2 {
+            stage.crash();
+            assert!(stage.resident() <= RESIDENT_BYTES_MAX, "{}", stage.resident());
+        }
+        for queue in ["a", "b"] {
+            let taken = stage.drain(queue);
+            assert_eq!(numbers(&taken), (0..COUNT).collect::<Vec<_>>());
+            assert!(taken.iter().all(|(_, redelivered)| !redelivered));
+        }
+    }
+
+    #[test]
+    fn each_queue_keeps_what_it_has_not_settled() {
+        let mut stage = declared(&["a", "b"]);
+        for number in 0..60 {
+            stage.publish("amq.fanout", "", number);
+        }
+        for _ in 0..20 {
+            stage.call("basic.get queue=\"a\"");
+        }
+        // Of 0 to 19 every other one is settled; those that are not were delivered.
+        for tag in (1..=20).step_by(2) {
+            stage.call(&format!("basic.ack delivery_tag={tag}"));
+        }
+        stage.call("queue.purge queue=\"b\"");
+        stage.publish("amq.fanout", "", 60);
+        for _ in 0..2 {
+            stage.crash();
+        }
+        let taken = stage.drain("a");
+        let expected: Vec<_> = (1..20).step_by(2).chain(20..=60).collect();
+        assert_eq!(numbers(&taken), expected);
+        for (number, redelivered) in taken {
+            assert_eq!(redelivered, number < 20, "{number}");
+        }
+        assert_eq!(stage.drain("b"), [(60, false)]);
+    }
+
+    #[test]
+    fn what_a_checkpoint_knows_stays_before_what_came_since() {
+        let mut stage = declared(&["a"]);
+        for number in 0..60 {
+            stage.publish("", "a", number);
+        }
+        // The crash made one due.
+        stage.crash();
+        stage.broker().checkpoint(Timestamp(1)).unwrap().unwrap().run().unwrap();
+        stage.broker().checkpoint_done().unwrap();
+        for number in 60..120 {
+            stage.publish("", "a", number);
+        }
+        for tag in 1..=30 {
+            stage.call("basic.get queue=\"a\"");
+            stage.call(&format!("basic.ack delivery_tag={tag}"));
+        }
+        stage.call("basic.get queue=\"a\"");
+        for _ in 0..2 {
+            stage.crash();
+        }
+        let taken = stage.drain("a");
+        assert_eq!(numbers(&taken), (30..120).collect::<Vec<_>>());
+        let redelivered: Vec<_> = taken.iter().filter(|(_, again)| *again).collect();
+        assert_eq!(redelivered, [&(30, true)]);
+    }
+}
