@@ -43,6 +43,7 @@ use crate::broker::{Command, ConnectionFacts, Output, Traffic};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
+pub use allowance::Allowance;
 pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
 pub use logins::{Logins, Stranger};
 pub use output::Outgoing;

@@ -1,7 +1,9 @@
 //! What is made of frames.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::connection::Allowance;
 use crate::connection::assembler::Assembler;
 use crate::wire::HEARTBEAT;
 
