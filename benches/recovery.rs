@@ -9,7 +9,11 @@
 //! that writes them is dropped without a word; checkpoints run as they do in the server. The one
 //! that starts does so in a process of its own, whose memory is then that of a broker.
 
-#![allow(missing_docs, reason = "a bench is run, not called")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "a bench is run, not called, and its report is printed"
+)]
 
 use std::path::Path;
 use std::process::Command as Process;

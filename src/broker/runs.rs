@@ -164,7 +164,8 @@ mod tests {
                 } else {
                     runs.remove(Ordinal(first), Ordinal(last));
                 }
-                for number in &mut naive[first as usize..=last as usize] {
+                let place = |number| usize::try_from(number).unwrap();
+                for number in &mut naive[place(first)..=place(last)] {
                     *number = if add { *number + count } else { 0 };
                 }
                 for (ordinal, number) in naive.iter().enumerate() {
