@@ -5,21 +5,23 @@
 //!   journal  ──▶ definitions, publishes, deliveries, settlements, purges since then
 //! ```
 //!
-//! Replay gathers, for each queue, what became of each message; at the end each queue gets its
-//! messages back in order: those that had been delivered to their place with redelivered set, the
-//! others behind its log. After a power cut all of them are set redelivered: a delivery is told to
-//! the journal, but does not wait for it to be synced. Nothing is written before that, and replay gives the same result however
-//! often it is begun.
+//! All of it is read twice. The first time tells the definitions, and what became of the messages
+//! (`replay.rs`); the second time those that are left go to their queues (`restore.rs`). Both take
+//! memory for what is left, not for what happened.
+//!
+//! Each queue gets its messages back in order: those that had been delivered to their place with
+//! redelivered set, the others behind its log. After a power cut all of them are set redelivered: a
+//! delivery is told to the journal, but does not wait for it to be synced. Nothing is changed that
+//! replay relies on: it gives the same result however often it is begun.
 
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use log::{info, warn};
 
-use crate::ids::{Ordinal, QueueId, Timestamp};
-use crate::message::Message;
+use crate::ids::QueueId;
 use crate::mutants::mutant;
-use crate::store::{Entry, Place, Recovery, Store};
+use crate::store::{Entry, Place, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::access::Access;
@@ -31,8 +33,9 @@ use super::effect::Effects;
 use super::exchange::{Binding, Destination};
 use super::names::Names;
 use super::queue::{Budget, Queue};
-use super::replay::{Found, Replay};
+use super::replay::Replays;
 use super::replayed::{BrokerError, read_change, replayed_exchange, replayed_queue};
+use super::restore::Batch;
 use super::routing::Scratch;
 use super::timers::Timers;
 use super::{Broker, BrokerOptions};
@@ -52,7 +55,7 @@ impl Broker {
     ) -> Result<Self, BrokerError> {
         let mut broker = Self::empty(store, options);
         broker.recovering = true;
-        let mut replays = HashMap::<QueueId, Replay>::new();
+        let mut replays = Replays::new();
         let damaged = recovery.damaged() > 0;
         for entry in recovery.entries() {
             let entry = entry?;
@@ -61,19 +64,7 @@ impl Broker {
             }
             broker.replay(entry, &mut replays)?;
         }
-        let mut ids: Vec<_> = replays.keys().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            if let Some(mut replay) = replays.remove(&id) {
-                if recovery.cut() && !mutant("a_power_cut_flags_nothing") {
-                    replay.redelivered_before = replay.next_ordinal;
-                }
-                broker.restore_queue(id, replay)?;
-                if broker.is_delay_queue(id) {
-                    broker.index_delayed(id);
-                }
-            }
-        }
+        broker.restore_messages(&mut recovery, &mut replays)?;
         broker.recovering = false;
         broker.complete_delays();
         broker.begin_access(&recovery)?;
@@ -85,6 +76,43 @@ impl Broker {
             (broker.queues.len(), broker.queues.values().map(Queue::ready).sum::<u64>());
         info!("recovered {queues} durable queues with {messages} messages");
         Ok(broker)
+    }
+
+    /// Gives all queues their messages back, when it is known what became of them.
+    fn restore_messages(
+        &mut self,
+        recovery: &mut Recovery,
+        replays: &mut Replays,
+    ) -> Result<(), StoreError> {
+        let cut = recovery.cut() && !mutant("a_power_cut_flags_nothing");
+        let mut ids: Vec<_> = replays.keys().copied().collect();
+        ids.sort_unstable();
+        for id in &ids {
+            let Some(replay) = replays.get_mut(id) else { continue };
+            if cut {
+                replay.redelivered_before = replay.next_ordinal;
+            }
+            self.restore_log(*id, replay)?;
+        }
+        let mut batch = Batch::default();
+        for entry in recovery.entries() {
+            let (Entry::Publish { places, message, published }
+            | Entry::Transfer { places, message, published, .. }) = entry?
+            else {
+                continue;
+            };
+            batch.add(&places, message, published, replays);
+            if batch.is_full() {
+                self.restore_batch(std::mem::take(&mut batch), replays)?;
+            }
+        }
+        self.restore_batch(batch, replays)?;
+        for id in ids {
+            if self.is_delay_queue(id) {
+                self.index_delayed(id);
+            }
+        }
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     fn empty(store: Store, options: BrokerOptions) -> Self {
@@ -144,11 +172,7 @@ impl Broker {
         Ok(())
     }
 
-    fn replay(
-        &mut self,
-        entry: Entry,
-        replays: &mut HashMap<QueueId, Replay>,
-    ) -> Result<(), BrokerError> {
+    fn replay(&mut self, entry: Entry, replays: &mut Replays) -> Result<(), BrokerError> {
         match entry {
             Entry::Define { virtual_host, queue, method } => {
                 self.replay_definition(&virtual_host, queue, &method, replays)?;
@@ -159,18 +183,11 @@ impl Broker {
                     .map_err(|refused| BrokerError::Definition(refused.to_string()))?;
             }
             Entry::Queue { id, next_ordinal, log, outstanding } => {
-                let replay = replays.entry(id).or_default();
-                replay.next_ordinal = next_ordinal;
-                replay.snapshot_next = next_ordinal;
-                replay.log = Some(log);
-                replay.outstanding =
-                    outstanding.into_iter().map(|record| (record.ordinal, record)).collect();
+                replays.entry(id).or_default().begin(next_ordinal, log, &outstanding);
             }
-            Entry::Publish { places, message, published } => {
-                replay_publish(&places, &message, published, replays);
-            }
-            Entry::Transfer { queue, ordinal, places, message, published } => {
-                replay_publish(&places, &message, published, replays);
+            Entry::Publish { places, .. } => replay_publish(&places, replays),
+            Entry::Transfer { queue, ordinal, places, .. } => {
+                replay_publish(&places, replays);
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.settle(ordinal, ordinal);
                 }
@@ -203,10 +220,7 @@ impl Broker {
             }
             Entry::Purge { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
-                    replay.purged_before = replay.purged_before.max(before);
-                    replay
-                        .found
-                        .retain(|ordinal, found| *ordinal >= before || found.deliveries > 0);
+                    replay.purge(before);
                 }
             }
         }
@@ -214,13 +228,7 @@ impl Broker {
     }
 
     /// A queue has got a level for another priority.
-    fn replay_level(
-        &mut self,
-        queue: QueueId,
-        priority: u8,
-        id: QueueId,
-        replays: &mut HashMap<QueueId, Replay>,
-    ) {
+    fn replay_level(&mut self, queue: QueueId, priority: u8, id: QueueId, replays: &mut Replays) {
         self.next_queue = self.next_queue.max(id);
         let Some(known) = self.queues.get_mut(&queue) else { return };
         if known.level(priority).is_none() {
@@ -234,7 +242,7 @@ impl Broker {
         vhost: &str,
         id: QueueId,
         bytes: &[u8],
-        replays: &mut HashMap<QueueId, Replay>,
+        replays: &mut Replays,
     ) -> Result<(), BrokerError> {
         let method =
             Method::decode(bytes).map_err(|error| BrokerError::Definition(error.to_string()))?;
@@ -337,28 +345,17 @@ impl Broker {
     }
 }
 
-fn replay_publish(
-    places: &[Place],
-    message: &Message,
-    published: Timestamp,
-    replays: &mut HashMap<QueueId, Replay>,
-) {
+fn replay_publish(places: &[Place], replays: &mut Replays) {
     for place in places {
-        // A queue that is gone by now has no replay: its messages went with it.
-        let Some(replay) = replays.get_mut(&place.queue) else { continue };
-        if mutant("purge_takes_what_comes") && replay.purged_before > Ordinal(0) {
-            continue;
+        if let Some(replay) = replays.get_mut(&place.queue) {
+            replay.publish(place);
         }
-        replay.next_ordinal = replay.next_ordinal.max(place.ordinal.next());
-        let deliveries = place.deliveries;
-        let found = Found { message: message.clone(), deliveries, returns: 0, published };
-        replay.found.insert(place.ordinal, found);
     }
 }
 
 /// Whether the queues that a message went to are known. They always are unless their declaration is
 /// damaged, and then going on would cost all their messages.
-fn check_declared(entry: &Entry, replays: &HashMap<QueueId, Replay>) -> Result<(), BrokerError> {
+fn check_declared(entry: &Entry, replays: &Replays) -> Result<(), BrokerError> {
     let (Entry::Publish { places, .. } | Entry::Transfer { places, .. }) = entry else {
         return Ok(());
     };

@@ -1,215 +1,129 @@
-//! What replay has learned of a queue's messages, and how the queue gets them back.
+//! The first reading of what is on disk: what became of each queue's messages.
+//!
+//! ```text
+//!   publish    q1 #7 ─▶ the next ordinal is #8 or higher
+//!   deliver    q1 #3..=#7 ─▶ delivered │3 ── 7 : 1│
+//!   settle     q1 #3..=#6 ─▶ settled   │3 ─ 6│      delivered │7 : 1│
+//!   purge      q1 before #8 ─▶ all ready ones below are gone
+//! ```
+//!
+//! Nothing is kept for a message by itself, but where one record of the log is outstanding: what
+//! happened is kept as runs of ordinals, so that a journal of any length takes little memory. No
+//! ordinal is used twice, and so it does not matter here in which order things happened to one.
 
 use std::collections::BTreeMap;
 
-use crate::ids::{Ordinal, QueueId, Timestamp};
-use crate::message::Message;
-use crate::store::{LogState, Outstanding, StoreError, Stored};
+use hashbrown::HashMap;
 
-use super::Broker;
-use super::queue::{Budget, Held, Queue};
+use crate::ids::{Ordinal, QueueId};
+use crate::mutants::mutant;
+use crate::store::{Location, LogState, Outstanding, Place};
 
-/// A message that the journal or the snapshot had whole.
-pub(super) struct Found {
-    pub(super) message: Message,
-    pub(super) deliveries: u32,
-    pub(super) returns: u32,
-    pub(super) published: Timestamp,
-}
+use super::restore::Arrived;
+use super::runs::Runs;
 
-/// What replay has learned of one queue.
+/// What is known of all queues and levels that are there.
+pub(super) type Replays = HashMap<QueueId, Replay>;
+
+/// What replay has learned of one queue, or of one level of it.
 #[derive(Default)]
 pub(super) struct Replay {
     pub(super) next_ordinal: Ordinal,
     /// The next ordinal when the snapshot was made.
     pub(super) snapshot_next: Ordinal,
     pub(super) log: Option<LogState>,
-    pub(super) outstanding: BTreeMap<Ordinal, Outstanding>,
-    pub(super) found: BTreeMap<Ordinal, Found>,
-    /// Ordinals of log records that were taken after the snapshot: settled, or delivered so often.
+    /// The log records that had been taken when the snapshot was made, and are not settled.
+    pub(super) outstanding: BTreeMap<Ordinal, Location>,
     settled: Runs,
-    pub(super) delivered: BTreeMap<Ordinal, u32>,
-    /// How many deliveries of messages in the log were given back without having failed.
-    returned: BTreeMap<Ordinal, u32>,
+    /// How often those were delivered that are not settled.
+    delivered: Runs,
+    /// How many of these deliveries were given back without having failed.
+    returned: Runs,
     /// The queue and priority that it is a level of, if it is not a queue's first.
     pub(super) level_of: Option<(QueueId, u8)>,
-    pub(super) purged_before: Ordinal,
+    purged_before: Ordinal,
     /// Messages below may have been delivered although nothing says so.
     pub(super) redelivered_before: Ordinal,
-}
-
-/// Ordinals as runs, by their first.
-#[derive(Default)]
-struct Runs(BTreeMap<Ordinal, Ordinal>);
-
-impl Runs {
-    fn insert(&mut self, first: Ordinal, last: Ordinal) {
-        let longest = self.0.entry(first).or_insert(last);
-        *longest = (*longest).max(last);
-    }
-
-    fn contains(&self, ordinal: Ordinal) -> bool {
-        // Runs are settled once, so they do not overlap: the nearest below decides.
-        self.0.range(..=ordinal).next_back().is_some_and(|(_, last)| ordinal <= *last)
-    }
-
-    fn last(&self) -> Option<Ordinal> {
-        self.0.values().max().copied()
-    }
-}
-
-impl Broker {
-    /// Gives a level of a queue its messages back.
-    pub(super) fn restore_queue(
-        &mut self,
-        id: QueueId,
-        mut replay: Replay,
-    ) -> Result<(), StoreError> {
-        let (owner, priority) = match replay.level_of {
-            Some((queue, priority)) => (queue, Some(priority)),
-            None => (id, None),
-        };
-        let Some(queue) = self.queues.get_mut(&owner) else { return Ok(()) };
-        let priority = priority.unwrap_or_else(|| queue.own_priority());
-        let Some(level) = queue.level_mut(priority) else { return Ok(()) };
-        // One that is younger than the snapshot has an empty log: what it had is in the journal.
-        let state = replay.log.take().unwrap_or_default();
-        let outstanding = replay.outstanding.values().map(|record| record.location);
-        level.set_next_ordinal(replay.next_ordinal);
-        let log = self.store.restore_log(id, &state, outstanding)?;
-        level.restore_log(log, replay.snapshot_next, replay.redelivered_before);
-        restore_outstanding(queue, priority, &replay, &mut self.budget)?;
-        take_again(queue, priority, &replay, &mut self.budget)?;
-        let delivered = replay.found.iter().rfind(|(_, found)| found.deliveries > 0);
-        let delivered = delivered.map_or(Ordinal(0), |(ordinal, _)| *ordinal);
-        for (ordinal, found) in std::mem::take(&mut replay.found) {
-            let Found { message, deliveries, returns, published } = found;
-            let held = Held::Resident(message.clone());
-            let Some(mut item) = queue.known_item(priority, ordinal, held, &message, published)
-            else {
-                continue;
-            };
-            item.deliveries = item.deliveries.max(deliveries);
-            item.returns = returns;
-            // What was in memory when the snapshot was made stood before all that was in the log.
-            // So does what was delivered since, and with it what stood before that: the last turn
-            // may have been written in part, and not say that it is settled.
-            if ordinal <= delivered || ordinal < replay.snapshot_next {
-                queue.restore(item, &mut self.budget);
-            } else {
-                queue.push_restored(item, &mut self.budget);
-            }
-        }
-        if let Err(error) = queue.flush(&mut self.budget) {
-            // A full disk does not keep the broker from starting.
-            self.store_failed(Some(owner), error);
-        }
-        self.failure.take().map_or(Ok(()), Err)
-    }
+    /// Messages that were read and go to their places with the rest of their batch.
+    pub(super) arrived: Vec<Arrived>,
+    /// What comes in order has this ordinal or a higher one.
+    pub(super) in_order_from: Ordinal,
 }
 
 impl Replay {
+    /// How the queue stood at the checkpoint.
+    pub(super) fn begin(
+        &mut self,
+        next_ordinal: Ordinal,
+        log: LogState,
+        outstanding: &[Outstanding],
+    ) {
+        self.next_ordinal = next_ordinal;
+        self.snapshot_next = next_ordinal;
+        self.log = Some(log);
+        for Outstanding { ordinal, location, deliveries } in outstanding {
+            self.outstanding.insert(*ordinal, *location);
+            self.delivered.add(*ordinal, *ordinal, *deliveries);
+        }
+    }
+
+    /// A message came.
+    pub(super) fn publish(&mut self, place: &Place) {
+        self.next_ordinal = self.next_ordinal.max(place.ordinal.next());
+        self.delivered.add(place.ordinal, place.ordinal, place.deliveries);
+    }
+
+    /// Messages were acknowledged, expired or dropped.
     pub(super) fn settle(&mut self, first: Ordinal, last: Ordinal) {
         self.next_ordinal = self.next_ordinal.max(last.next());
-        remove_range(&mut self.found, first, last);
-        remove_range(&mut self.outstanding, first, last);
-        self.settled.insert(first, last);
+        while let Some((ordinal, _)) = self.outstanding.range(first..=last).next() {
+            let ordinal = *ordinal;
+            self.outstanding.remove(&ordinal);
+        }
+        self.delivered.remove(first, last);
+        self.returned.remove(first, last);
+        self.settled.add(first, last, 1);
     }
 
+    /// Messages were handed to a consumer.
     pub(super) fn deliver(&mut self, first: Ordinal, last: Ordinal) {
         self.next_ordinal = self.next_ordinal.max(last.next());
-        for number in first.0..=last.0 {
-            let ordinal = Ordinal(number);
-            if let Some(found) = self.found.get_mut(&ordinal) {
-                found.deliveries = found.deliveries.saturating_add(1);
-            } else if let Some(record) = self.outstanding.get_mut(&ordinal) {
-                record.deliveries = record.deliveries.saturating_add(1);
-            } else {
-                *self.delivered.entry(ordinal).or_default() += 1;
-            }
-        }
+        self.delivered.add(first, last, 1);
     }
-}
 
-impl Replay {
     /// Deliveries were given back without having failed.
     pub(super) fn give_back(&mut self, first: Ordinal, last: Ordinal, times: u32) {
-        for number in first.0..=last.0 {
-            let ordinal = Ordinal(number);
-            let returns = match self.found.get_mut(&ordinal) {
-                Some(found) => &mut found.returns,
-                None => self.returned.entry(ordinal).or_default(),
-            };
-            *returns = returns.saturating_add(times);
-        }
+        self.returned.add(first, last, times);
     }
-}
 
-/// Takes the entries from `first` through `last` out, at a cost of those alone.
-fn remove_range<T>(map: &mut BTreeMap<Ordinal, T>, first: Ordinal, last: Ordinal) {
-    while let Some((ordinal, _)) = map.range(first..=last).next() {
-        let ordinal = *ordinal;
-        map.remove(&ordinal);
+    /// All ready messages below an ordinal were dropped.
+    pub(super) fn purge(&mut self, before: Ordinal) {
+        self.purged_before = self.purged_before.max(before);
     }
-}
 
-/// The records that were taken from the log when the snapshot was made and are not settled since.
-fn restore_outstanding(
-    queue: &mut Queue,
-    priority: u8,
-    replay: &Replay,
-    budget: &mut Budget,
-) -> Result<(), StoreError> {
-    // As long as a message lies in a segment's mapping, the next one is read through the same.
-    let mut before: Option<Message> = None;
-    for record in replay.outstanding.values() {
-        let Some(level) = queue.level_mut(priority) else { return Ok(()) };
-        let Some(stored) = level.log().read(record.location)? else {
-            level.log_mut().release(record.location);
-            continue;
-        };
-        let held = Held::Logged(record.location);
-        let (message, published) = (&stored.message, stored.published);
-        let item = queue.known_item(priority, record.ordinal, held, message, published);
-        let Some(mut item) = item else { return Ok(()) };
-        item.deliveries = item.deliveries.max(record.deliveries);
-        item.returns = replay.returned.get(&record.ordinal).copied().unwrap_or(0);
-        queue.restore(item, budget);
-        drop(before.replace(stored.message));
+    /// Whether a message is there no more. A purge takes those that were never delivered; others
+    /// that were ready it settles one by one.
+    pub(super) fn is_gone(&self, ordinal: Ordinal) -> bool {
+        if mutant("purge_takes_what_comes") && self.purged_before > Ordinal(0) {
+            return true;
+        }
+        self.settled.get(ordinal) > 0
+            || (ordinal < self.purged_before && self.delivered.get(ordinal) == 0)
     }
-    Ok(())
-}
 
-/// Takes from the log what had been taken from it after the snapshot: the settled go, the delivered
-/// go back to their place.
-fn take_again(
-    queue: &mut Queue,
-    priority: u8,
-    replay: &Replay,
-    budget: &mut Budget,
-) -> Result<(), StoreError> {
-    let delivered = replay.delivered.last_key_value().map(|(ordinal, _)| *ordinal);
-    let purged = (replay.purged_before > Ordinal(0)).then(|| Ordinal(replay.purged_before.0 - 1));
-    let Some(last) = delivered.max(replay.settled.last()).max(purged) else { return Ok(()) };
-    while let Some(level) = queue.level_mut(priority)
-        && let Some(stored) = level.log_mut().take()?
-    {
-        let Stored { ordinal, location, message, published } = stored;
-        let deliveries = replay.delivered.get(&ordinal).copied().unwrap_or(0);
-        let purged = deliveries == 0 && ordinal < replay.purged_before;
-        if replay.settled.contains(ordinal) || purged {
-            level.log_mut().release(location);
-            continue;
-        }
-        let held = Held::Logged(location);
-        let item = queue.known_item(priority, ordinal, held, &message, published);
-        let Some(mut item) = item else { return Ok(()) };
-        item.deliveries = item.deliveries.max(deliveries);
-        item.returns = replay.returned.get(&ordinal).copied().unwrap_or(0);
-        queue.restore(item, budget);
-        if ordinal > last {
-            break; // the first that had not been taken: it is first again, as a returned one
-        }
+    /// How often a message that is not settled was delivered, and how often that was given back.
+    pub(super) fn deliveries(&self, ordinal: Ordinal) -> (u32, u32) {
+        (self.delivered.get(ordinal), self.returned.get(ordinal))
     }
-    Ok(())
+
+    /// The last message that was delivered and is not settled.
+    pub(super) fn last_delivered(&self) -> Ordinal {
+        self.delivered.last().unwrap_or_default()
+    }
+
+    /// The last ordinal to which anything happened.
+    pub(super) fn last_touched(&self) -> Option<Ordinal> {
+        let purged = self.purged_before.0.checked_sub(1).map(Ordinal);
+        self.delivered.last().max(self.settled.last()).max(purged)
+    }
 }

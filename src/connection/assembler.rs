@@ -11,11 +11,13 @@
 //! client may break off in the middle of one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::broker::{Command, Exception};
 use crate::ids::ChannelNumber;
 use crate::wire::ReplyCode;
 
+use super::allowance::Allowance;
 use super::content::{ContentHeader, Draft, unexpected_frame};
 
 /// What is known of a content that is not complete.
@@ -35,18 +37,25 @@ pub(super) struct Assembler {
     body_octets_max: u64,
     kept_octets_max: u64,
     kept_octets: u64,
+    /// What all connections together may keep; `kept_octets` of it are taken.
+    allowance: Arc<Allowance>,
     assemblies: BTreeMap<ChannelNumber, Assembly>,
     closed: BTreeSet<ChannelNumber>,
 }
 
 impl Assembler {
     /// Takes bodies of at most `body_octets_max`, and at most `kept_octets_max` of incomplete ones
-    /// on all channels together.
-    pub(super) fn new(body_octets_max: u64, kept_octets_max: u64) -> Self {
+    /// on all channels together, as far as the allowance goes.
+    pub(super) fn new(
+        body_octets_max: u64,
+        kept_octets_max: u64,
+        allowance: Arc<Allowance>,
+    ) -> Self {
         Self {
             body_octets_max,
             kept_octets_max,
             kept_octets: 0,
+            allowance,
             assemblies: BTreeMap::new(),
             closed: BTreeSet::new(),
         }
@@ -179,20 +188,36 @@ impl Assembler {
     }
 
     fn keep(&mut self, octets: u64) -> Result<(), Exception> {
-        self.kept_octets += octets;
-        if self.kept_octets <= self.kept_octets_max {
+        let text = if self.kept_octets + octets > self.kept_octets_max {
+            format!("incomplete contents exceed {} octets", self.kept_octets_max)
+        } else if !self.allowance.take(octets) {
+            let max = self.allowance.max();
+            format!("incomplete contents of all connections exceed {max} octets")
+        } else {
+            self.kept_octets += octets;
             return Ok(());
-        }
-        let text = format!("incomplete contents exceed {} octets", self.kept_octets_max);
+        };
         Err(Exception { code: ReplyCode::ResourceError, ..unexpected_frame(text) })
+    }
+
+    fn give_back(&mut self, octets: u64) {
+        let octets = octets.min(self.kept_octets);
+        self.kept_octets -= octets;
+        self.allowance.give_back(octets);
     }
 
     fn drop_assembly(&mut self, channel: ChannelNumber) -> Option<Assembly> {
         let assembly = self.assemblies.remove(&channel)?;
         if let Assembly::Body { draft, .. } = &assembly {
-            self.kept_octets = self.kept_octets.saturating_sub(draft.octets());
+            self.give_back(draft.octets());
         }
         Some(assembly)
+    }
+}
+
+impl Drop for Assembler {
+    fn drop(&mut self) {
+        self.give_back(self.kept_octets);
     }
 }
 

@@ -19,6 +19,7 @@
 //!
 //! A channel's state is the broker's. Here is only the content that a channel is in the middle of.
 
+mod allowance;
 mod assembler;
 mod closing;
 mod content;
@@ -42,6 +43,7 @@ use crate::broker::{Command, ConnectionFacts, Output, Traffic};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
+pub use allowance::Allowance;
 pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
 pub use logins::{Logins, Stranger};
 pub use output::Outgoing;
@@ -66,6 +68,8 @@ pub struct ConnectionOptions {
     pub body_octets_max: u64,
     /// The most octets of incomplete contents on all channels of a connection together.
     pub kept_octets_max: u64,
+    /// What all connections together may keep of incomplete contents.
+    pub kept_in_all: Arc<Allowance>,
     /// As in [`crate::broker::BrokerOptions`]: a quarter of it is reported at a time.
     pub outbox_bytes_max: u64,
 }
@@ -80,6 +84,7 @@ impl ConnectionOptions {
             penalty: Duration::from_secs(3),
             body_octets_max: 16 * 1024 * 1024,
             kept_octets_max: 128 * 1024 * 1024,
+            kept_in_all: Arc::new(Allowance::new(1024 * 1024 * 1024)),
             outbox_bytes_max: 1024 * 1024,
         }
     }
@@ -179,7 +184,11 @@ impl Connection {
             paused: false,
             tuned: Tuning { frame_max: INITIAL_FRAME_MAX, ..options.tuning },
             heartbeat: Heartbeat::new(now),
-            assembler: Assembler::new(options.body_octets_max, options.kept_octets_max),
+            assembler: Assembler::new(
+                options.body_octets_max,
+                options.kept_octets_max,
+                Arc::clone(&options.kept_in_all),
+            ),
             partial: None,
             outputs: VecDeque::new(),
             unread: 0,

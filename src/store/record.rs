@@ -303,6 +303,12 @@ impl Gather {
         written
     }
 
+    /// Gives back the memory that nothing is in.
+    pub(super) fn trim(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.shared.shrink_to_fit();
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();

@@ -34,6 +34,8 @@ pub struct Recovery {
     missing: Vec<Missing>,
     /// Journals whose generation another one has.
     doubles: Vec<PathBuf>,
+    /// Whether the entries have been asked for.
+    told: bool,
     queue_max: QueueId,
     /// The last journal that is told.
     last: Previous,
@@ -60,12 +62,14 @@ struct Replay {
 }
 
 impl Recovery {
-    /// What happened, in order. Entries that cannot be read are reported, counted and left out.
+    /// What happened, in order. Entries that cannot be read are left out, and reported and counted
+    /// the first time that all is read.
     ///
     /// # Errors
     /// An item is an error if a file cannot be opened; it is the last one.
     pub fn entries(&mut self) -> Entries<'_> {
-        Entries { recovery: self, source: 0, open: None }
+        let again = std::mem::replace(&mut self.told, true);
+        Entries { recovery: self, again, source: 0, open: None }
     }
 
     /// Whether the last process stopped in order.
@@ -132,6 +136,7 @@ impl Recovery {
             damaged: 0,
             missing: Vec::new(),
             doubles: Vec::new(),
+            told: false,
             queue_max: QueueId::default(),
             last: Previous::default(),
             directory: directory.clone(),
@@ -289,6 +294,8 @@ impl Recovery {
 /// The entries of a [`Recovery`].
 pub struct Entries<'a> {
     recovery: &'a mut Recovery,
+    /// Whether they were read before.
+    again: bool,
     source: usize,
     open: Option<OpenReplay>,
 }
@@ -321,6 +328,7 @@ impl Iterator for Entries<'_> {
                     match entry::decode(bytes, Source::new(bytes, record.payload)) {
                         Some(Decoded::Entry(entry)) => return Some(Ok(entry)),
                         Some(Decoded::End { .. }) => {}
+                        None if self.again => {}
                         None => {
                             log::error!("an entry at octet {start} says nothing that is known");
                             self.recovery.damaged += 1;

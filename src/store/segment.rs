@@ -264,6 +264,11 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Gives back the memory that gathering took.
+    pub(super) fn trim(&mut self) {
+        self.gather.trim();
+    }
+
     /// Forgets what is gathered, and says what that was.
     pub(super) fn forget(&mut self) -> Counts {
         self.gather.clear();

@@ -119,9 +119,7 @@ impl<'a> World<'a> {
 
     /// So many steps: turns with a few commands each, syncs and checkpoints some time later.
     pub(crate) fn run(&mut self, steps: u64) -> Result<(), End> {
-        for mode in [Mode::Confirm, Mode::Confirm, Mode::Plain, Mode::Transaction] {
-            self.connect(mode)?;
-        }
+        self.first_turn()?;
         for _ in 0..steps {
             match self.random.below(10) {
                 0 | 1 if !self.requests.is_empty() => self.sync()?,
@@ -245,9 +243,15 @@ impl<'a> World<'a> {
         self.apply(place, Command::Method(CHANNEL, method.into()));
     }
 
-    fn connect(&mut self, mode: Mode) -> Result<(), End> {
+    /// The clients come, and may do something before the first checkpoint.
+    fn first_turn(&mut self) -> Result<(), End> {
         self.begin_turn()?;
-        self.open_client(mode);
+        for mode in [Mode::Confirm, Mode::Confirm, Mode::Plain, Mode::Transaction] {
+            self.open_client(mode);
+        }
+        for _ in 0..self.random.below(6) {
+            super::commands::command(self);
+        }
         self.end_turn()
     }
 

@@ -23,6 +23,17 @@ impl Queue {
         }
         result
     }
+
+    /// As [`Self::flush`], and gives back the memory that was needed for so many messages at once:
+    /// recovery.
+    pub(crate) fn flush_restored(&mut self, budget: &mut Budget) -> Result<(), StoreError> {
+        let flushed = self.flush(budget);
+        for level in std::iter::once(&mut self.level).chain(self.others.values_mut()) {
+            level.pending.shrink_to_fit();
+            level.log.trim();
+        }
+        flushed
+    }
 }
 
 impl Level {

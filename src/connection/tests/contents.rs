@@ -1,7 +1,9 @@
 //! What is made of frames.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::connection::Allowance;
 use crate::connection::assembler::Assembler;
 use crate::wire::HEARTBEAT;
 
@@ -73,7 +75,8 @@ fn messages_of_one_read_share_its_octets() {
 #[test]
 fn incomplete_contents_are_bounded_per_connection() {
     let mut peer = Peer::open();
-    peer.connection.assembler = Assembler::new(peer.connection.options.body_octets_max, 1000);
+    let allowance = Arc::new(Allowance::new(1 << 20));
+    peer.connection.assembler = Assembler::new(1000, 1000, allowance);
     for channel in 1..=2 {
         peer.write(&[method(channel, PUBLISH), header(channel, 900)].concat());
     }
@@ -82,6 +85,29 @@ fn incomplete_contents_are_bounded_per_connection() {
     peer.write(&body(2, &"x".repeat(899)));
     assert!(peer.written()[0].contains("reply_code=506"));
     assert_eq!(peer.asked(), ["gone"]);
+}
+
+#[test]
+fn incomplete_contents_of_all_connections_are_bounded() {
+    let allowance = Arc::new(Allowance::new(1000));
+    let mut peers = [Peer::open(), Peer::open()];
+    for peer in &mut peers {
+        peer.connection.assembler = Assembler::new(1000, 1000, Arc::clone(&allowance));
+        peer.write(&[method(1, PUBLISH), header(1, 900)].concat());
+    }
+    let [first, second] = &mut peers;
+    first.write(&body(1, &"x".repeat(800)));
+    second.write(&body(1, &"x".repeat(300)));
+    assert!(second.written()[0].contains("reply_code=506"));
+    assert_eq!(second.asked(), ["gone"]);
+    // The other one goes on, and gives back what it kept.
+    first.write(&body(1, &"x".repeat(100)));
+    assert_eq!(first.asked(), [published(1, &"x".repeat(900))]);
+    // What is broken off is given back with its connection.
+    first.write(&[method(1, PUBLISH), header(1, 900), body(1, "xx")].concat());
+    assert!(allowance.taken() > 2);
+    drop(peers);
+    assert_eq!(allowance.taken(), 0);
 }
 
 #[test]

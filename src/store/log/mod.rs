@@ -155,6 +155,11 @@ impl QueueLog {
         Ok(())
     }
 
+    /// Gives back the memory that gathering took.
+    pub fn trim(&mut self) {
+        self.writers.iter_mut().for_each(SegmentWriter::trim);
+    }
+
     /// Takes the next ready message. It is outstanding until [`QueueLog::release`]. Damaged ones
     /// are set aside, counted and skipped; transient ones of an earlier process are skipped.
     ///
