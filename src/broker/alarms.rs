@@ -107,9 +107,11 @@ pub(super) struct Alarms {
 /// The commands of a connection that is held up.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    commands: VecDeque<Command>,
+    pub(super) commands: VecDeque<Command>,
     /// connection.blocked was sent.
     told: bool,
+    /// The queues that its last message has filled: the next one waits for them.
+    pub(super) full: BTreeSet<QueueId>,
 }
 
 impl Alarms {
@@ -211,12 +213,14 @@ impl Broker {
     }
 
     /// Whether commands of a connection may have to wait: there is an alarm, or others wait that
-    /// came before.
+    /// came before, or it has filled a queue.
     pub(super) fn holds_back(&self, place: usize) -> bool {
-        self.alarms.up() || !self.connections[place].held.commands.is_empty()
+        let held = &self.connections[place].held;
+        self.alarms.up() || !held.commands.is_empty() || !held.full.is_empty()
     }
 
-    /// Holds a command back while an alarm is up, if it is a publish or behind one.
+    /// Holds a command back while an alarm is up or its queue is full, if it is a publish or behind
+    /// one.
     pub(super) fn hold(
         &mut self,
         place: usize,
@@ -228,8 +232,12 @@ impl Broker {
             Command::Gone | Command::Open(_) | Command::Drained(_) => true,
             _ if connection.closing => true,
             _ if !connection.held.commands.is_empty() || self.alarms.unwritten => false,
-            Command::Publish(..) | Command::Oversized(..) => false,
-            Command::Method(number, method) => !self.commits_publishes(place, *number, method),
+            Command::Method(number, method) if !self.commits_publishes(place, *number, method) => {
+                true
+            }
+            Command::Publish(..) | Command::Oversized(..) | Command::Method(..) => {
+                !self.alarms.up() && !self.waits_for_queue(place)
+            }
         };
         if passes {
             return Some(command);
@@ -251,7 +259,13 @@ impl Broker {
     }
 
     fn block(&mut self, place: usize, effects: &mut Effects) {
-        let reason = self.alarms.reason();
+        let alarmed = self.alarms.up() || self.alarms.unwritten;
+        let full = if alarmed { None } else { self.full_reason(place) };
+        match full {
+            Some(_) => self.full_queues.stop(place, self.now),
+            None => _ = self.alarms.blocked.insert(place),
+        }
+        let reason = full.unwrap_or_else(|| self.alarms.reason());
         let connection = &mut self.connections[place];
         info!("{} {} blocked: {reason}", connection.id, connection.peer);
         effects.send_urgent(connection.id, Output::Pause);
@@ -259,16 +273,16 @@ impl Broker {
         if connection.blocked_notify {
             tell(connection.id, connection::Blocked { reason }.into(), effects);
         }
-        self.alarms.blocked.insert(place);
     }
 
     /// Ends what holds a connection up. Returns what was held.
     pub(super) fn unblock(&mut self, place: usize, effects: &mut Effects) -> VecDeque<Command> {
-        if !self.alarms.blocked.remove(&place) {
+        if !self.alarms.blocked.remove(&place) && !self.full_queues.forget(place) {
             return VecDeque::new();
         }
-        let connection = &mut self.connections[place];
-        let Held { commands, told } = std::mem::take(&mut connection.held);
+        let held = &mut self.connections[place].held;
+        let (commands, told) = (std::mem::take(&mut held.commands), std::mem::take(&mut held.told));
+        let connection = &self.connections[place];
         if told && !connection.closing {
             tell(connection.id, connection::Unblocked {}.into(), effects);
         }
@@ -296,6 +310,9 @@ impl Broker {
             for command in self.unblock(place, effects) {
                 self.apply(now, id, command, effects);
             }
+        }
+        if !self.alarms.up() {
+            self.release_held(now, effects);
         }
         Ok(())
     }

@@ -108,6 +108,7 @@ impl Broker {
     pub(super) fn forget_connection(&mut self, id: ConnectionId, effects: &mut Effects) {
         let Some(place) = self.connection_places.remove(&id) else { return };
         self.alarms.forget(place);
+        self.full_queues.forget(place);
         self.release_connection(place, effects);
         self.connection_event("connection.closed", place);
         let connection = self.connections.remove(place);

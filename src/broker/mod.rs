@@ -39,6 +39,7 @@ pub mod exchange;
 mod expiry;
 mod export;
 mod fsync;
+mod full_queues;
 mod hash;
 mod import;
 mod lifecycle;
@@ -104,6 +105,7 @@ use durability::{Durability, Turn};
 use exception::channel_error;
 use exchange::Destination;
 use fsync::Promise;
+use full_queues::FullQueues;
 use names::Names;
 use queue::{Budget, Queue};
 use routing::Scratch;
@@ -134,6 +136,7 @@ pub struct Broker {
     transactions_bytes: u64,
     durability: Durability,
     alarms: Alarms,
+    full_queues: FullQueues,
     turn: Turn,
     names: Names,
     next_exchange: ExchangeId,
@@ -251,6 +254,7 @@ impl Broker {
         let deadlines = [
             self.durability.deadline(),
             self.alarms.deadline(),
+            self.next_release(),
             self.timers.next(),
             self.deadlines.first(),
             self.delayed.first(),

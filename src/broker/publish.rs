@@ -235,7 +235,12 @@ impl Broker {
             }
             return Outcome::Taken(Promise::Nothing);
         }
-        self.enqueue(&message, None)
+        self.full_queues.filled.clear();
+        let outcome = self.enqueue(&message, None);
+        if !self.full_queues.filled.is_empty() {
+            self.note_filled(call.connection);
+        }
+        outcome
     }
 
     /// Publishes a message once more: from an exchange, for nobody who waits for an answer.
@@ -345,6 +350,9 @@ impl Broker {
         let (level, ordinal, journaled) =
             queue.push(priority, message, self.now, &mut self.budget)?;
         queue.stats.publish += 1;
+        if queue.blocks() {
+            self.full_queues.filled.push(id);
+        }
         self.touch(id);
         journaled.then_some((Place { queue: level, ordinal, deliveries: 0 }, policy))
     }

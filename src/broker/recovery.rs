@@ -31,6 +31,7 @@ use super::drops::Drops;
 use super::durability::{Durability, Turn};
 use super::effect::Effects;
 use super::exchange::{Binding, Destination};
+use super::full_queues::FullQueues;
 use super::names::Names;
 use super::queue::{Budget, Queue};
 use super::replay::Replays;
@@ -134,6 +135,7 @@ impl Broker {
             transactions_bytes: 0,
             durability: Durability::default(),
             alarms: Alarms::default(),
+            full_queues: FullQueues::default(),
             turn: Turn::default(),
             names: Names::new(options.seed),
             next_exchange: Default::default(),

@@ -60,7 +60,7 @@ const KNOWN: &[Known] = &[
     known("x-max-priority", Check::Priority, &[Classic]),
     known("x-overflow",
         Check::OneOf(&["drop-head", "reject-publish", "reject-publish-dlx",
-            "drop-lowest-priority"], "invalid_overflow"),
+            "drop-lowest-priority", "block"], "invalid_overflow"),
         &[Classic, Quorum]),
     known("x-queue-mode", Check::Anything, &[Classic]),
     known("x-queue-version", Check::Version, &[Classic]),

@@ -65,6 +65,8 @@ pub enum Overflow {
     RejectPublishDlx,
     /// The oldest messages of the lowest priority are dropped or dead-lettered.
     DropLowestPriority,
+    /// Publishers are held back until there is room.
+    Block,
 }
 
 impl Overflow {
@@ -72,6 +74,12 @@ impl Overflow {
     #[must_use]
     pub fn drops(self) -> bool {
         matches!(self, Self::DropHead | Self::DropLowestPriority)
+    }
+
+    /// Whether it is the new message that is refused.
+    #[must_use]
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::RejectPublish | Self::RejectPublishDlx)
     }
 }
 
@@ -146,6 +154,7 @@ impl QueueArguments {
                 Some("reject-publish") => Overflow::RejectPublish,
                 Some("reject-publish-dlx") => Overflow::RejectPublishDlx,
                 Some("drop-lowest-priority") => Overflow::DropLowestPriority,
+                Some("block") => Overflow::Block,
                 _ => Overflow::DropHead,
             },
             dead_letter_exchange: exchange_name(table, "x-dead-letter-exchange")?,

@@ -15,11 +15,34 @@ impl Queue {
         let settings = &self.settings;
         let limited = settings.max_length.is_some() || settings.max_length_bytes.is_some();
         limited
-            && !settings.overflow.drops()
+            && settings.overflow.refuses()
             && (settings.max_length.is_some_and(|most| self.ready() >= most)
                 || settings.max_length_bytes.is_some_and(|most| {
                     self.ready_body_bytes + u64::from(message.body_length()) > most
                 }))
+    }
+
+    /// Whether the queue is full and holds back who publishes to it (x-overflow=block). One that
+    /// takes nothing at all would hold back for ever: a limit of 0 is one of 1 here.
+    #[inline]
+    pub(crate) fn blocks(&self) -> bool {
+        let settings = &self.settings;
+        settings.overflow == Overflow::Block
+            && (settings.max_length.is_some_and(|most| self.ready() >= most.max(1))
+                || settings
+                    .max_length_bytes
+                    .is_some_and(|most| self.ready_body_bytes >= most.max(1)))
+    }
+
+    /// Whether who was held back may go on: an eighth of each limit is free.
+    pub(crate) fn has_eased(&self) -> bool {
+        let settings = &self.settings;
+        let eased = |most: Option<u64>, count: u64| {
+            most.is_none_or(|most| count <= most.max(1) - most.max(1).div_ceil(8))
+        };
+        settings.overflow != Overflow::Block
+            || (eased(settings.max_length, self.ready())
+                && eased(settings.max_length_bytes, self.ready_body_bytes))
     }
 
     /// Whether ready messages have to go (x-overflow=drop-head, drop-lowest-priority).

@@ -30,6 +30,8 @@ var stories = []struct {
 	{"bodies", bodies},
 	{"get_and_requeue", getAndRequeue},
 	{"cancel_notification", cancelNotification},
+	{"retry_loop", retryLoop},
+	{"priorities", priorities},
 	{"delayed", delayed},
 	{"single_active", singleActive},
 	{"exclusive", exclusive},

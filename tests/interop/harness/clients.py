@@ -37,13 +37,14 @@ def go(sources, target):
 
 
 def python(sources, target):
-    interpreter = target / "bin" / "python"
-    if not (target / "installed").exists():
-        apt(shutil.which("pip3") or shutil.which("pip"), "python3-venv")
-        call(sys.executable, "-m", "venv", target)
-        call(interpreter, "-m", "pip", "install", "--quiet", "pika")
-        (target / "installed").touch()
-    return files(sources, ".py", interpreter)
+    return files(sources, ".py", environment_with(target, "pika"))
+
+
+def celery(sources, target):
+    """Celery, and below it kombu and py-amqp."""
+    stories = files(sources, ".py", environment_with(target, "celery"))
+    del stories["tasks"]  # the application, which the worker and the stories share
+    return stories
 
 
 def node(sources, target):
@@ -68,6 +69,7 @@ def amqp_tools(sources, target):
 CLIENTS = [
     Client("go", go),
     Client("python", python),
+    Client("celery", celery),
     Client("node", node),
     Client("lapin", lapin),
     Client("amqp-tools", amqp_tools),
@@ -84,6 +86,17 @@ def files(sources, suffix, *interpreter):
     """The stories of a directory that has a program for each."""
     found = sorted(file for file in sources.iterdir() if file.suffix == suffix)
     return {file.stem: [*interpreter, file] for file in found if file.stem != "support"}
+
+
+def environment_with(target, *packages):
+    """A virtual environment of Python with packages from PyPI; gives its interpreter."""
+    interpreter = target / "bin" / "python"
+    if not (target / "installed").exists():
+        apt(shutil.which("pip3") or shutil.which("pip"), "python3-venv")
+        call(sys.executable, "-m", "venv", target)
+        call(interpreter, "-m", "pip", "install", "--quiet", *packages)
+        (target / "installed").touch()
+    return interpreter
 
 
 def apt(there, *packages):
