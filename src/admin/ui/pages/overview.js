@@ -1,0 +1,149 @@
+// The overview: what the broker does now, whether something is wrong, and its definitions.
+
+import { get, getIfAny, query } from "../api.js";
+import { element, fill } from "../dom.js";
+import { count, duration, moment, NONE, octets, rate, words } from "../format.js";
+import { chart, LENGTHS, RANGES, rangeChoice, RATES, samplesQuery } from "../parts/charts.js";
+import { badge, facts, figures, heading, link, quiet, section, table } from "../parts/section.js";
+import { definitions } from "./definitions.js";
+
+export const overview = { title: "Overview", open };
+
+function open(place, _, { refresh }) {
+  let range = RANGES[0];
+  const lengths = chart(LENGTHS);
+  const rates = chart(RATES);
+  const choice = rangeChoice((chosen) => {
+    range = chosen;
+    refresh();
+  });
+  const alarms = element("div");
+  const totals = element("div");
+  const broker = element("div", { class: "columns" });
+  fill(
+    place,
+    heading("Overview"),
+    alarms,
+    totals,
+    section("Messages", choice, element("div", { class: "charts" }, lengths.element, rates.element)),
+    broker,
+    definitions(),
+  );
+  return async (signal) => {
+    const [about, nodes, drops] = await Promise.all([
+      get("/api/overview" + query(samplesQuery(range)), signal),
+      getIfAny("/api/nodes", signal),
+      getIfAny("/api/drops", signal),
+    ]);
+    const alarming = (nodes ?? []).flatMap(alarmsOf);
+    const blocked = alarming.length > 0 ? await blockedConnections(signal) : [];
+    fill(alarms, alarming.length > 0 && alarm(alarming, blocked));
+    fill(totals, totalsOf(about));
+    lengths.show(about.queue_totals);
+    rates.show(about.message_stats);
+    fill(broker, (nodes ?? []).map(nodeSection), listenersSection(about), dropsSection(drops, about));
+  };
+}
+
+/** Why publishers are blocked, as sentences. */
+function alarmsOf(node) {
+  if (node.alarms?.length) return node.alarms.map((text) => text);
+  return [
+    node.mem_alarm && `Low on memory: ${octets(node.mem_used)} used of at most ${octets(node.mem_limit)}.`,
+    node.disk_free_alarm && `Low on disk: ${octets(node.disk_free)} free of at least ${octets(node.disk_free_limit)}.`,
+  ].filter(Boolean);
+}
+
+async function blockedConnections(signal) {
+  const answer = await getIfAny("/api/connections" + query({ columns: "name,user,state" }), signal);
+  return (answer ?? []).filter((row) => row.state?.startsWith("block"));
+}
+
+function alarm(reasons, blocked) {
+  return element(
+    "section",
+    { class: "card alarm", role: "alert" },
+    element("h2", {}, "Publishers are blocked"),
+    element("ul", {}, reasons.map((reason) => element("li", {}, reason))),
+    blocked.length > 0 && element("p", {}, `${count(blocked.length)} connections wait: `, blocked.slice(0, 5).map((row) => [link(row.name, "connections", row.name), " "])),
+    element("p", {}, "Consumers go on. Publishers do too, as soon as there is room again."),
+  );
+}
+
+function totalsOf(about) {
+  const objects = about.object_totals ?? {};
+  const queued = about.queue_totals ?? {};
+  return figures([
+    ["Ready", count(queued.messages_ready ?? 0)],
+    ["Unacknowledged", count(queued.messages_unacknowledged ?? 0)],
+    ["Published", rate(about.message_stats?.publish_details ?? { rate: 0 })],
+    ["Delivered", rate(about.message_stats?.deliver_get_details ?? { rate: 0 })],
+    ["Connections", link(count(objects.connections), "connections")],
+    ["Channels", link(count(objects.channels), "channels")],
+    ["Consumers", link(count(objects.consumers), "consumers")],
+    ["Exchanges", link(count(objects.exchanges), "exchanges")],
+    ["Queues", link(count(objects.queues), "queues")],
+  ]);
+}
+
+function nodeSection(node) {
+  return element(
+    "section",
+    { class: "card", "data-key": node.name },
+    element("h2", {}, node.name, " ", node.running === false ? badge("down", "bad") : badge("running", "good")),
+    facts([
+      ["Memory", gauge("Memory", node.mem_used, node.mem_limit, octets, node.mem_alarm)],
+      ["File descriptors", gauge("File descriptors", node.fd_used, node.fd_total, count)],
+      ["Connections", gauge("Sockets", node.sockets_used, node.sockets_total, count)],
+      ["Free disk", [octets(node.disk_free), node.disk_free_limit > 0 && ` (at least ${octets(node.disk_free_limit)})`, node.disk_free_alarm && badge("low", "bad")]],
+      ["Up for", duration(node.uptime)],
+      ["Data in", node.db_dir && element("code", {}, node.db_dir)],
+    ]),
+  );
+}
+
+/** A number of at most another, as a bar too. */
+function gauge(name, value, most, format, alarm) {
+  if (typeof value !== "number") return NONE;
+  if (typeof most !== "number" || most <= 0) return format(value);
+  return [
+    element("meter", { "aria-label": name, min: 0, max: most, high: most * 0.8, optimum: 0, value }, ""),
+    `${format(value)} of ${format(most)}`,
+    alarm && badge("high", "bad"),
+  ];
+}
+
+function listenersSection(about) {
+  const columns = [
+    { title: "Protocol", cell: (row) => row.protocol },
+    { title: "Address", cell: (row) => element("code", {}, row.ip_address) },
+    { title: "Port", number: true, cell: (row) => row.port },
+  ];
+  return section(
+    "Listeners",
+    table("Listeners", columns, about.listeners ?? [], "There are none."),
+    element("p", { class: "muted" }, `${about.product_name ?? "RabbitMQ"} ${about.product_version ?? about.rabbitmq_version}`),
+  );
+}
+
+/** What was let go and why: `drops` is a count by cause, or that with the last few. */
+function dropsSection(drops, about) {
+  const counts = drops === null ? { unroutable: about.message_stats?.drop_unroutable ?? 0 } : (drops.counts ?? drops);
+  const rows = Object.entries(counts).filter(([, number]) => typeof number === "number" && number > 0);
+  const columns = [
+    { title: "Why", cell: ([name]) => words(name) },
+    { title: "Messages", number: true, cell: ([, number]) => count(number) },
+  ];
+  const last = drops?.last ?? [];
+  const lastColumns = [
+    { title: "When", cell: (row) => moment(row.at) },
+    { title: "Why", cell: (row) => words(row.cause ?? "") },
+    { title: "Exchange", cell: (row) => row.exchange },
+    { title: "Routing key", cell: (row) => element("code", {}, row.routing_key) },
+  ];
+  return section(
+    "Dropped messages",
+    rows.length === 0 ? quiet("None since the broker started.") : table("Dropped messages by cause", columns, rows, ""),
+    last.length > 0 && table("The last few dropped messages", lastColumns, last, ""),
+  );
+}
