@@ -78,7 +78,7 @@ async function show() {
   }
   if (current !== mine) return undefined;
   document.title = `${names.at(-1) ?? page?.title ?? "Not found"} – Leveret`;
-  fill(main, place);
+  main.replaceChildren(place);
   scrollTo(0, 0);
   if (!page) {
     fill(place, heading("Not found"), quiet("There is no such page."));
@@ -107,12 +107,12 @@ async function refresh(mine) {
 
 function gone() {
   const names = segments();
-  fill(main, element("div", { class: "page" }, heading(names.at(-1)), quiet("This is not here, or no more.")));
+  main.replaceChildren(element("div", { class: "page" }, heading(names.at(-1)), quiet("This is not here, or no more.")));
   current = null;
 }
 
 function showNothing(refusal) {
-  fill(main, element("div", { class: "page" }, heading("Not now"), quiet(refusal.message)));
+  main.replaceChildren(element("div", { class: "page" }, heading("Not now"), quiet(refusal.message)));
   timer = setTimeout(show, INTERVAL);
 }
 
@@ -120,7 +120,7 @@ function showLogin() {
   who = null;
   head.hide();
   document.title = "Log in – Leveret";
-  fill(main, login(show));
+  main.replaceChildren(login(show));
   main.querySelector("input").focus();
 }
 

@@ -33,7 +33,7 @@ function listOf(kind, changed) {
     columns: [
       { title: kind.owner === "user" ? "User" : "Vhost", sort: kind.owner, cell: (row) => row[kind.owner] },
       { title: "Limits", cell: (row) => pairs(row.value) },
-      { title: "", cell: (row) => Object.keys(row.value).map((name) => clearButton(kind, row, name, changed)) },
+      { title: "", number: true, cell: (row) => Object.keys(row.value).map((name) => clearButton(kind, row, name, changed)) },
     ],
   });
 }

@@ -75,7 +75,7 @@ function totalsOf(about) {
   const queued = about.queue_totals ?? {};
   return figures([
     ["Ready", count(queued.messages_ready ?? 0)],
-    ["Unacknowledged", count(queued.messages_unacknowledged ?? 0)],
+    ["Unacked", count(queued.messages_unacknowledged ?? 0)],
     ["Published", rate(about.message_stats?.publish_details ?? { rate: 0 })],
     ["Delivered", rate(about.message_stats?.deliver_get_details ?? { rate: 0 })],
     ["Connections", link(count(objects.connections), "connections")],
@@ -122,7 +122,7 @@ function listenersSection(about) {
   return section(
     "Listeners",
     table("Listeners", columns, about.listeners ?? [], "There are none."),
-    element("p", { class: "muted" }, `${about.product_name ?? "RabbitMQ"} ${about.product_version ?? about.rabbitmq_version}`),
+    element("p", { class: "muted" }, about.leveret_version ? `Leveret ${about.leveret_version}, for clients RabbitMQ ${about.rabbitmq_version}` : `RabbitMQ ${about.rabbitmq_version}`),
   );
 }
 

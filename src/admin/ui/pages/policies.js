@@ -54,7 +54,7 @@ function listOf(kind, vhost, changed) {
       { title: "Applies to", minor: true, cell: (row) => row["apply-to"] },
       { title: "Settings", cell: (row) => pairs(row.definition) },
       { title: "Priority", sort: "priority", number: true, cell: (row) => row.priority },
-      { title: "", cell: (row) => element("button", { type: "button", class: "quiet danger", onclick: () => removeOne(kind, row, changed) }, "Delete") },
+      { title: "", number: true, cell: (row) => element("button", { type: "button", class: "quiet danger", onclick: () => removeOne(kind, row, changed) }, "Delete") },
     ],
   });
 }

@@ -4,7 +4,7 @@ import { get, path, query } from "../api.js";
 import { element, fill } from "../dom.js";
 import { count, moment, octets, words } from "../format.js";
 import { bindForm, bindingsTable } from "../parts/bindings.js";
-import { chart, LENGTHS, RANGES, rangeChoice, RATES, samplesQuery } from "../parts/charts.js";
+import { chart, LENGTHS, QUEUE_RATES, RANGES, rangeChoice, samplesQuery } from "../parts/charts.js";
 import { publishForm } from "../parts/messages.js";
 import { exchangeLink, facts, figures, folded, heading, link, pairs, section, table } from "../parts/section.js";
 import { CONSUMER_COLUMNS } from "./consumers.js";
@@ -18,7 +18,7 @@ function open(place, [vhost, name], { refresh }) {
   let range = RANGES[0];
   const totals = element("div");
   const lengths = chart(LENGTHS);
-  const rates = chart(RATES);
+  const rates = chart(QUEUE_RATES);
   const about = element("div");
   const consumers = element("div");
   const bindings = element("div");
@@ -31,14 +31,13 @@ function open(place, [vhost, name], { refresh }) {
     heading(name, link("Queues", "queues"), ` in ${vhost}`),
     totals,
     section("Messages", choice, element("div", { class: "charts" }, lengths.element, rates.element)),
-    about,
+    element("div", { class: "columns" }, about, section("Bindings to here", bindings)),
     section("Consumers", consumers),
-    section("Bindings to here", bindings),
     folded("Add a binding to here", bindForm({ vhost, destination: name, kind: "q" }, refresh)),
-    folded("Look at messages", peekForm(url), getForm(url, refresh)),
+    folded("Look at messages", element("div", { class: "columns" }, peekForm(url), getForm(url, refresh))),
     folded("Publish a message", publishForm(vhost, "", name, refresh)),
     folded("Move messages", moveForm(vhost, name, url, refresh)),
-    folded("Purge or delete", purgeForm(name, url, refresh), deleteForm(name, url)),
+    folded("Purge or delete", element("div", { class: "columns" }, purgeForm(name, url, refresh), deleteForm(name, url))),
   );
   return async (signal) => {
     const [row, bound] = await Promise.all([get(url + query(samplesQuery(range)), signal), get(`${url}/bindings`, signal)]);
@@ -54,7 +53,7 @@ function open(place, [vhost, name], { refresh }) {
 function totalsOf(row) {
   return figures([
     ["Ready", count(row.messages_ready ?? 0)],
-    ["Unacknowledged", count(row.messages_unacknowledged ?? 0)],
+    ["Unacked", count(row.messages_unacknowledged ?? 0)],
     ["Total", count(row.messages ?? 0)],
     ["Size", octets(row.message_bytes ?? 0)],
     ["Consumers", count(row.consumers ?? 0)],

@@ -100,7 +100,7 @@ export function permissionsTable(rows, changed) {
     { title: "Configure", cell: (row) => code(row.configure) },
     { title: "Write", cell: (row) => code(row.write) },
     { title: "Read", cell: (row) => code(row.read) },
-    { title: "", cell: (row) => clearButton("Clear these permissions?", "It acts on clients that are connected, too.", path("permissions", row.vhost, row.user), changed) },
+    { title: "", number: true, cell: (row) => clearButton("Clear these permissions?", "It acts on clients that are connected, too.", path("permissions", row.vhost, row.user), changed) },
   ];
   return table("Permissions", columns, rows, "There are none.");
 }
@@ -111,7 +111,7 @@ function topicsTable(rows, changed) {
     { title: "Exchange", cell: (row) => row.exchange },
     { title: "Write keys", cell: (row) => code(row.write) },
     { title: "Read keys", cell: (row) => code(row.read) },
-    { title: "", cell: (row) => clearButton("Clear the topic permissions of this vhost?", "All keys of its topic exchanges are open then.", path("topic-permissions", row.vhost, row.user), changed) },
+    { title: "", number: true, cell: (row) => clearButton("Clear the topic permissions of this vhost?", "All keys of its topic exchanges are open then.", path("topic-permissions", row.vhost, row.user), changed) },
   ];
   return table("Topic permissions", columns, rows, "There are none: all routing keys are open.");
 }

@@ -73,7 +73,7 @@ function openOne(place, [name], { refresh }) {
   );
   return async (signal) => {
     const [row, may] = await Promise.all([get(url + query(samplesQuery(RANGES[0])), signal), getIfAny(`${url}/permissions`, signal)]);
-    fill(totals, figures([["Ready", count(row.messages_ready ?? 0)], ["Unacknowledged", count(row.messages_unacknowledged ?? 0)], ["Total", count(row.messages ?? 0)]]));
+    fill(totals, figures([["Ready", count(row.messages_ready ?? 0)], ["Unacked", count(row.messages_unacknowledged ?? 0)], ["Total", count(row.messages ?? 0)]]));
     lengths.show(row);
     rates.show(row.message_stats);
     fill(

@@ -21,7 +21,7 @@ export function bindingsTable(caption, found, far, changed) {
     far === "source" ? source : destination,
     { title: "Routing key", cell: (row) => element("code", {}, row.routing_key) },
     { title: "Arguments", minor: true, cell: (row) => pairs(row.arguments) },
-    { title: "", cell: (row) => row.source !== "" && element("button", { type: "button", class: "quiet danger", onclick: () => unbind(row, changed) }, "Unbind") },
+    { title: "", number: true, cell: (row) => row.source !== "" && element("button", { type: "button", class: "quiet danger", onclick: () => unbind(row, changed) }, "Unbind") },
   ];
   return table(caption, columns, found, "There are none.");
 }

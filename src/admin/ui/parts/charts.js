@@ -41,6 +41,9 @@ export const RATES = {
   ],
 };
 
+/** The same of a queue, to which what was not routed never came. */
+export const QUEUE_RATES = { ...RATES, series: RATES.series.filter(([name]) => name !== "confirm" && name !== "drop_unroutable") };
+
 /** What happens a second at an exchange. */
 export const EXCHANGE_RATES = {
   title: "Message rates",
@@ -49,6 +52,13 @@ export const EXCHANGE_RATES = {
     ["publish_in", "In"],
     ["publish_out", "Out"],
   ],
+};
+
+/** The colour of a series, wherever it is shown; see style.css. */
+const COLOURS = {
+  messages: 0, messages_ready: 1, messages_unacknowledged: 2,
+  publish: 0, confirm: 1, deliver_get: 2, ack: 3, redeliver: 4, drop_unroutable: 5,
+  publish_in: 0, publish_out: 2,
 };
 
 /** The charts that there are, to be drawn anew in other colours. */
@@ -92,9 +102,9 @@ export function chart({ title, rates, series }) {
   function show(stats) {
     shown = dataOf(series, rates, stats ?? {});
     draw(shown);
-    const latest = series.map(([name, label]) => [label, rates ? rate(stats?.[`${name}_details`]) : count(stats?.[name])]);
-    fill(legend, latest.map(([label, text], index) => element("li", { "data-key": label, class: `series-${index}` }, label, " ", element("b", {}, text))));
-    canvas.setAttribute("aria-label", `${title}: ${latest.map((pair) => pair.join(" ")).join(", ")}`);
+    const latest = series.map(([name, label]) => [label, rates ? rate(stats?.[`${name}_details`]) : count(stats?.[name]), COLOURS[name]]);
+    fill(legend, latest.map(([label, text, colour]) => element("li", { "data-key": label, class: `series-${colour}` }, label, " ", element("b", {}, text))));
+    canvas.setAttribute("aria-label", `${title}: ${latest.map(([label, text]) => `${label} ${text}`).join(", ")}`);
   }
 
   function draw(data) {
@@ -110,6 +120,8 @@ export function chart({ title, rates, series }) {
 function dataOf(series, rates, stats) {
   const columns = series.map(([name]) => points(stats[`${name}_details`]?.samples ?? [], rates));
   const times = [...new Set(columns.flatMap((column) => [...column.keys()]))].sort((a, b) => a - b);
+  // A chart of nothing still says which minute it is about.
+  if (times.length === 0) times.push(Date.now() / 1000 - RANGES[0].age, Date.now() / 1000);
   return [times, ...columns.map((column) => times.map((time) => column.get(time) ?? null))];
 }
 
@@ -133,11 +145,11 @@ function options(series, rates, size) {
     legend: { show: false },
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     axes: [
-      { ...axis, values: (_, times) => times.map((time) => clock(time * 1000)), space: 90 },
+      { ...axis, size: 30, values: (_, times) => times.map((time) => clock(time * 1000)), space: 80 },
       { ...axis, size: 52, values: (_, values) => values.map((value) => (rates ? `${short(value)}/s` : short(value))), incrs: rates ? undefined : WHOLE },
     ],
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, rates ? 1 : 5)] } },
-    series: [{}, ...series.map(([, label], index) => ({ label, stroke: colour(`--series-${index}`), width: 2, points: { show: false } }))],
+    series: [{}, ...series.map(([name, label]) => ({ label, stroke: colour(`--series-${COLOURS[name]}`), width: 2, points: { show: false } }))],
   };
 }
 

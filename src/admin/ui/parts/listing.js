@@ -48,7 +48,7 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
 
   function show(found) {
     const nothing = found.filtered_count === 0;
-    fill(summary, state.filter ? `${count(found.filtered_count)} of ${count(found.total_count)}` : count(found.total_count));
+    fill(summary, state.filter ? `${count(found.filtered_count)} of ${count(found.total_count)}` : `${count(found.total_count)} in all`);
     fill(place, nothing ? quiet(state.filter ? "Nothing has such a name." : empty) : rows(found.items));
     fill(pager, found.page_count > 1 && pages(found));
   }
