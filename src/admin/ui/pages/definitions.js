@@ -3,7 +3,7 @@
 import { get, path, post } from "../api.js";
 import { element, fill } from "../dom.js";
 import { count, value } from "../format.js";
-import { form, select } from "../parts/form.js";
+import { form, labelled, select } from "../parts/form.js";
 import { attempt, confirmed } from "../parts/notices.js";
 import { folded, quiet } from "../parts/section.js";
 
@@ -59,8 +59,7 @@ function importForm(vhost) {
     fill(difference, differenceOf(present, wanted, () => importNow(chosen(), wanted, difference)));
   };
   file.onchange = () => fill(difference);
-  const field = element("label", {}, element("span", {}, "File"), file);
-  return element("div", {}, form({ action: "Show what an import would do", submit }, field), difference);
+  return element("div", {}, form({ action: "Show what an import would do", submit }, labelled("File", file)), difference);
 }
 
 async function read(file) {

@@ -50,7 +50,7 @@ export function getForm(url, refresh) {
     form(
       { action: "Get messages", submit },
       input("Messages", "count", number),
-      select("They", "ackmode", MODES),
+      select("After that they", "ackmode", MODES),
       select("Payloads", "encoding", [["auto", "as text if they are text"], ["base64", "in base64"]]),
     ),
     found,

@@ -41,11 +41,16 @@ export function check(title, name, attributes = {}) {
   return element("label", { class: "check" }, element("input", { name, type: "checkbox", ...attributes }), title);
 }
 
-function labelled(title, field, hint) {
-  if (!hint) return element("label", {}, element("span", {}, title), field);
-  const id = `hint-${++ids}`;
-  field.setAttribute("aria-describedby", id);
-  return element("div", { class: "field" }, element("label", {}, element("span", {}, title), field), element("small", { id, class: "muted" }, hint));
+/** A field with its label, and what is to be known about it. */
+export function labelled(title, field, hint) {
+  const id = `field-${++ids}`;
+  field.id = id;
+  const parts = [element("label", { for: id }, title), field];
+  if (hint) {
+    field.setAttribute("aria-describedby", `${id}-hint`);
+    parts.push(element("small", { id: `${id}-hint`, class: "muted" }, hint));
+  }
+  return element("div", { class: "field" }, parts);
 }
 
 /**
