@@ -59,7 +59,7 @@ fn tell_the_story(disk: &Mounted, limit: &str) {
     println!("{}, limit {limit}", disk.0.display());
     let address = free_address();
     let ballast = disk.0.join("ballast");
-    fs::write(&ballast, vec![1; 28 << 20]).unwrap();
+    fs::write(&ballast, vec![1; 16 << 20]).unwrap();
     let mut broker = start(disk, address, limit);
     let mut publisher = Publisher::new(address);
     publisher.publish_until_blocked();

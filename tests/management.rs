@@ -269,6 +269,21 @@ fn who_is_not_known_gets_nothing() {
 }
 
 #[test]
+fn the_page_and_all_that_it_asks_for_is_there_and_nothing_else_is_let_in() {
+    let stage = Stage::new();
+    let page = say(stage.address(), "GET /", "", "");
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains("Content-Security-Policy: default-src 'self';"), "{}", page.head);
+    for file in ["style.css", "parts.css", "app.js", "icon.svg"] {
+        assert!(page.body.contains(&format!("\"{file}\"")));
+    }
+    for file in ["style.css", "app.js", "api.js", "pages/queue.js", "uplot/uPlot.iife.min.js"] {
+        assert_eq!(say(stage.address(), &format!("GET /{file}"), "", "").status, 200, "{file}");
+    }
+    assert_eq!(say(stage.address(), "GET /other.js", "", "").status, 404);
+}
+
+#[test]
 fn metrics_have_the_names_of_dashboards() {
     let stage = Stage::new();
     stage.status("PUT", "/api/queues/%2F/q%22%7D", json!({}));

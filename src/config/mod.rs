@@ -114,6 +114,10 @@ pub struct Config {
     #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
     pub metrics: String,
 
+    /// For tests only: segments and journals so small that they change all the time
+    #[arg(long, hide = true)]
+    pub tiny_files: bool,
+
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,

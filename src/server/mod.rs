@@ -150,7 +150,8 @@ pub struct Server {
     secure: Secure,
     rim: Arc<Rim>,
     listeners: Vec<JoinHandle<()>>,
-    router: JoinHandle<()>,
+    /// The router and those that wait for the disk in its place, in the order in which they end.
+    core: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -177,7 +178,7 @@ impl Server {
                 .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
             logins.replace(broker.users());
         }
-        let router = start_router(broker, clock, &sender, receiver, Arc::clone(&logins))?;
+        let core = start_core(broker, clock, &sender, receiver, Arc::clone(&logins))?;
         let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
@@ -196,7 +197,7 @@ impl Server {
                 spawn("listener", move || listener::run(&door, &rim))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { addresses, secure, rim, listeners, router })
+        Ok(Self { addresses, secure, rim, listeners, core })
     }
 
     /// Where it listens, with the real port where 0 was asked for.
@@ -231,7 +232,10 @@ impl Server {
         let _ = self.rim.inbox.send(Input::Stop);
         self.rim.seats.wait_until_empty(STOPPING_MAX);
         let _ = self.rim.inbox.send(Input::Finish);
-        let _ = self.router.join();
+        // The syncer and the checkpointer end when the router, who asks them, has ended.
+        for thread in self.core {
+            let _ = thread.join();
+        }
     }
 
     /// Says where clients find it, one line per address.
@@ -256,7 +260,8 @@ fn open_broker(
 ) -> Result<Broker, ServerError> {
     let disk = RealDisk::new(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let store = StoreOptions { open_files_max: limits.files_max, ..StoreOptions::default() };
+    let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
+    let store = StoreOptions { open_files_max: limits.files_max, ..sizes };
     let (store, recovery) = Store::open(Arc::new(disk), store)?;
     let now = clock.now();
     let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
@@ -315,26 +320,27 @@ fn not_listening(address: &str) -> impl FnOnce(io::Error) -> ServerError {
     move |error| ServerError::Listen { address: address.to_owned(), error }
 }
 
-fn start_router(
+fn start_core(
     broker: Broker,
     clock: Clock,
     sender: &Inlet,
     receiver: Inbox,
     logins: Arc<Logins>,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<Vec<JoinHandle<()>>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     let statistics = Arc::<syncer::Statistics>::default();
-    spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
+    let syncer = spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
-    spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
+    let checkpointer = spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
     let router = Router::new(broker, clock, sync, checkpoint, logins);
-    spawn("router", move || {
+    let router = spawn("router", move || {
         if let Err(error) = router.run(receiver) {
             fatal(&error);
         }
-    })
+    })?;
+    Ok(vec![router, syncer, checkpointer])
 }
 
 /// Starts a thread that the broker cannot do without: its panic is the end of the process.
@@ -349,6 +355,9 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 
 /// Ends the process: going on would mean to promise what is not kept.
 fn fatal(error: &dyn Error) -> ! {
-    eprintln!("leveret: {error}");
+    // Held until the end: other threads that fail because of the same have nothing to add.
+    let mut errors = io::stderr().lock();
+    // Nobody need be reading.
+    let _ = writeln!(errors, "leveret: {error}");
     process::exit(1)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -76,8 +77,11 @@ pub enum StoreError {
     },
     /// A write or sync failed before. What is on disk since is not known, so nothing more is
     /// written.
-    #[error("the store stopped after an earlier failed write or sync")]
-    Stopped,
+    #[error("the store has stopped: {first}")]
+    Stopped {
+        /// What failed, in one line.
+        first: String,
+    },
 }
 
 impl StoreError {
@@ -117,18 +121,30 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
 /// more.
 #[derive(Clone)]
 pub(super) struct Health {
-    failed: Arc<AtomicBool>,
+    failure: Arc<Failure>,
     disk: Arc<dyn Disk>,
+}
+
+#[derive(Default)]
+struct Failure {
+    met: AtomicBool,
+    /// What failed first. Locked until that is dealt with: nobody is told before, and ends the
+    /// process.
+    first: Mutex<Option<String>>,
 }
 
 impl Health {
     pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { failed: Arc::default(), disk }
+        Self { failure: Arc::default(), disk }
     }
 
     /// Refuses if anything failed before.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.failed.load(Ordering::Acquire) { Err(StoreError::Stopped) } else { Ok(()) }
+        if self.failure.met.load(Ordering::Acquire) {
+            let first = self.failure.first.lock().clone().unwrap_or_default();
+            return Err(StoreError::Stopped { first });
+        }
+        Ok(())
     }
 
     /// Runs a write or sync unless an earlier one failed, and remembers if it fails. To want for a
@@ -145,12 +161,18 @@ impl Health {
             if source.raw_os_error().is_some_and(|code| errnos.contains(&code)) {
                 return StoreError::Exhausted { operation, path: path.to_owned(), source };
             }
-            self.failed.store(!mutant("retry_after_a_failed_sync"), Ordering::Release);
-            // The kernel may forget what it could not write: the next process shall not rely on it.
-            if let Err(error) = self.disk.remove(Path::new(BOOT)) {
-                log::error!("cannot remove {BOOT}: {error}");
-            }
-            StoreError::Io { operation, path: path.to_owned(), source }
+            self.fail(StoreError::Io { operation, path: path.to_owned(), source })
         })
+    }
+
+    fn fail(&self, error: StoreError) -> StoreError {
+        let mut first = self.failure.first.lock();
+        self.failure.met.store(!mutant("retry_after_a_failed_sync"), Ordering::Release);
+        // The kernel may forget what it could not write: the next process shall not rely on it.
+        if let Err(error) = self.disk.remove(Path::new(BOOT)) {
+            log::error!("cannot remove {BOOT}: {error}");
+        }
+        first.get_or_insert_with(|| error.to_string());
+        error
     }
 }

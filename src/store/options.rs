@@ -30,3 +30,15 @@ impl Default for StoreOptions {
         }
     }
 }
+
+impl StoreOptions {
+    /// Sizes with which segments and journals change all the time: for tests.
+    pub const TINY: Self = Self {
+        segment_bytes_min: 4 << 10,
+        segment_bytes_max: 16 << 10,
+        journal_bytes_max: 64 << 10,
+        journal_bytes_prepared: 16 << 10,
+        journal_bytes_spare: 16 << 10,
+        open_files_max: 1024,
+    };
+}

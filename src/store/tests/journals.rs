@@ -97,13 +97,14 @@ fn a_failed_sync_is_the_last_one() {
     disk.fail_after(1);
     assert!(matches!(first.run(), Err(StoreError::Io { operation: "sync", .. })));
     let before = disk.changes();
-    assert!(matches!(first.run(), Err(StoreError::Stopped)));
-    assert!(matches!(second.run(), Err(StoreError::Stopped)));
+    assert!(matches!(first.run(), Err(StoreError::Stopped { .. })));
+    let told = second.run().unwrap_err().to_string();
+    assert!(told.starts_with("the store has stopped: cannot sync journal"), "{told}");
     store.journal().settle(QUEUE, Ordinal(0));
-    assert!(matches!(store.journal().write(), Err(StoreError::Stopped)));
+    assert!(matches!(store.journal().write(), Err(StoreError::Stopped { .. })));
     let mut log = store.log(QUEUE, true);
     append(&mut log, 0..3);
-    assert!(matches!(log.flush(), Err(StoreError::Io { .. } | StoreError::Stopped)));
+    assert!(matches!(log.flush(), Err(StoreError::Io { .. } | StoreError::Stopped { .. })));
     assert!(disk.changes() <= before + 1, "nothing was tried again");
 }
 
