@@ -8,7 +8,8 @@ use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
 use super::api::{
-    bindings, channels, connections, exchanges, health, messages, node, overview, queues, vhosts,
+    bindings, channels, connections, exchanges, health, messages, moving, node, overview, queues,
+    vhosts,
 };
 use super::guard::{Caller, Rule};
 use super::http::Head;
@@ -131,6 +132,7 @@ pub(super) const ROUTES: &[Route] = &[
     delete("/api/queues/:vhost/:queue/contents", Management, queues::purge),
     post("/api/queues/:vhost/:queue/get", Management, messages::get),
     get("/api/queues/:vhost/:queue/peek", Management, messages::peek),
+    post("/api/queues/:vhost/:queue/move", Management, moving::move_ready),
 
     get("/api/bindings", Management, bindings::list),
     get("/api/bindings/:vhost", Management, bindings::list_of_vhost),

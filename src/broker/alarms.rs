@@ -228,7 +228,7 @@ impl Broker {
             Command::Gone | Command::Open(_) | Command::Drained(_) => true,
             _ if connection.closing => true,
             _ if !connection.held.commands.is_empty() || self.alarms.unwritten => false,
-            Command::Publish(..) | Command::Oversized(..) => false,
+            Command::Publish(..) | Command::Oversized(..) | Command::Move(..) => false,
             Command::Method(number, method) => !self.commits_publishes(place, *number, method),
         };
         if passes {

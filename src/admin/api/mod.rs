@@ -7,6 +7,7 @@ pub(super) mod counters;
 pub(super) mod exchanges;
 pub(super) mod health;
 pub(super) mod messages;
+pub(super) mod moving;
 pub(super) mod node;
 pub(super) mod overview;
 pub(super) mod queues;
