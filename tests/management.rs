@@ -173,6 +173,15 @@ fn messages_are_published_fetched_and_looked_at() {
     let totals = &stage.get("/api/overview")["message_stats"];
     assert_eq!((&totals["publish"], &totals["drop_unroutable"]), (&json!(3), &json!(0)));
     assert_eq!(stage.get("/api/drops")["purged"], 1);
+    stage.status(
+        "POST",
+        "/api/exchanges/%2F/amq.default/publish",
+        json!({"routing_key": "no", "payload": ""}),
+    );
+    let dropped = stage.get("/api/exchanges/%2F/amq.default/drops");
+    assert_eq!(dropped["counts"]["unroutable"], 2);
+    assert_eq!(dropped["last"][0]["routing_key"], "no");
+    assert_eq!(stage.status("GET", "/api/queues/%2F/none/drops", Value::Null), 404);
 }
 
 #[test]
@@ -294,6 +303,7 @@ fn messages_move_to_another_queue() {
     assert_eq!(moved(Value::Null), (200, json!({"moved": 1199})));
     assert_eq!(moved(Value::Null), (200, json!({"moved": 0})));
     assert_eq!(stage.get("/api/queues/%2F/to")["messages_ready"], 1202);
+    assert_eq!(stage.get("/api/queues/%2F/from/drops")["last"], json!([]));
     assert_eq!(stage.get("/api/queues/%2F/to/peek?count=4")[3]["payload"], "4");
 
     assert_eq!(stage.status("POST", path, json!({})), 400);
