@@ -32,8 +32,9 @@ const FILES: &[File] = files! {
     "text/plain; charset=utf-8": "uplot/LICENSE";
     "text/javascript; charset=utf-8":
         "app.js" "api.js" "dom.js" "format.js"
-        "parts/bindings.js" "parts/charts.js" "parts/form.js" "parts/header.js"
-        "parts/listing.js" "parts/messages.js" "parts/notices.js" "parts/section.js"
+        "parts/alarms.js" "parts/bindings.js" "parts/charts.js" "parts/drops.js"
+        "parts/form.js" "parts/header.js" "parts/listing.js" "parts/messages.js" "parts/notices.js"
+        "parts/section.js"
         "pages/channels.js" "pages/connections.js" "pages/consumers.js" "pages/definitions.js"
         "pages/exchange.js" "pages/exchanges.js" "pages/limits.js" "pages/login.js"
         "pages/overview.js" "pages/policies.js" "pages/queue.js" "pages/queue_actions.js"

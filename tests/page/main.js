@@ -20,7 +20,7 @@ async function main(options) {
   try {
     const wanted = Object.entries(stories).filter(([name]) => options.only.length === 0 || options.only.includes(name));
     for (const [name, story] of wanted) failed += (await holds(browser, broker.url, name, story)) ? 0 : 1;
-    if (options.pictures) await takePictures(browser, broker.url, options.pictures);
+    if (options.pictures) await takePictures(browser, broker.url, options.broker, options.pictures);
     console.log(`${wanted.length - failed} passed, ${failed} failed`);
     return failed === 0 && wanted.length > 0;
   } finally {

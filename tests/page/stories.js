@@ -37,8 +37,8 @@ exports.queue = async (reader) => {
   await adding.getByLabel("Name", { exact: true }).fill("page.added");
   await reader.press("Add one", adding);
   await adding.getByLabel("Name", { exact: true }).last().fill("x-max-length");
-  await adding.getByLabel("Value").fill("7");
-  await adding.getByLabel("Type").selectOption("number");
+  await adding.getByLabel("Value", { exact: true }).fill("7");
+  await adding.getByLabel("Kind of value").selectOption("number");
   await reader.press("Add queue", adding);
   await reader.hears("The queue is there.");
   await page.getByLabel("Filter by name").fill("page.add");
@@ -73,6 +73,7 @@ exports.messages = async (reader) => {
     await reader.press("Peek", looking);
     await reader.sees("no", looking.locator("article"));
   }
+  assert.equal((await reader.api("GET", "queues/%2F/page.messages")).value.messages_ready, 1);
   await get.getByLabel("After that they").selectOption("ack_requeue_false");
   await reader.press("Get messages", get);
   await reader.agrees("Take them out");
@@ -85,6 +86,52 @@ exports.messages = async (reader) => {
   const { value } = await reader.api("POST", "queues/%2F/page.messages/get", { count: 1, ackmode: "ack_requeue_true", encoding: "auto" });
   assert.deepEqual(value, []);
   await reader.api("DELETE", "queues/%2F/page.messages");
+};
+
+/** Moves messages to another queue; one that has no room for them keeps them where they are. */
+exports.move = async (reader) => {
+  const queues = ["page.from", "page.to"];
+  for (const name of queues) await reader.queue(name);
+  await reader.api("PUT", "queues/%2F/page.small", { durable: true, arguments: { "x-max-length": 1, "x-overflow": "reject-publish" } });
+  for (const payload of ["a", "b", "c"]) await reader.publish("page.from", payload);
+  await reader.visit("queues", "/", "page.from");
+  const moving = await reader.unfold("Move messages");
+  const move = async (to, most) => {
+    await moving.getByLabel("To the queue").fill(to);
+    await moving.getByLabel("At most").fill(most);
+    await reader.press("Move messages", moving);
+    if (to !== "page.none") await reader.agrees("Move");
+  };
+  await move("page.to", "1");
+  await reader.hears("Messages moved: 1.");
+  await move("page.small", "");
+  await reader.hears("Messages moved: 1.");
+  await move("page.small", "");
+  await reader.hears("Nothing was moved");
+  await move("page.none", "");
+  await reader.hears("This is not there (404).");
+  const peeked = await Promise.all(queues.map((name) => reader.api("GET", `queues/%2F/${name}/peek?count=9`)));
+  assert.deepEqual(peeked.map(({ value }) => value.map((message) => message.payload)), [["c"], ["a"]]);
+  for (const name of [...queues, "page.small"]) await reader.api("DELETE", `queues/%2F/${name}`);
+};
+
+/** Says of each place what was dropped there, and why. */
+exports.drops = async (reader) => {
+  const path = await reader.queue("page.dropping");
+  await reader.publish("page.dropping", "one");
+  await reader.api("DELETE", `${path}/contents`);
+  await reader.api("PUT", "exchanges/%2F/page.nowhere", { type: "fanout" });
+  const lost = { routing_key: "to.nobody", payload: "", payload_encoding: "string", properties: {} };
+  await reader.api("POST", "exchanges/%2F/page.nowhere/publish", lost);
+  await reader.visit("queues", "/", "page.dropping");
+  await reader.sees("Queue was purged");
+  await reader.visit("exchanges", "/", "page.nowhere");
+  await reader.sees("Matched no binding");
+  await reader.sees("to.nobody");
+  await reader.visit("");
+  await reader.sees("Matched no binding");
+  await reader.api("DELETE", path);
+  await reader.api("DELETE", "exchanges/%2F/page.nowhere");
 };
 
 /** Binds a queue, asks where a message would go, unbinds it. */
@@ -115,15 +162,15 @@ exports.bindings = async (reader) => {
 /** Sets a policy and sees it in force; a broker without that route says so quietly. */
 exports.policy = async (reader) => {
   await reader.visit("policies");
-  if ((await reader.api("GET", "policies")).status === 404) return reader.sees("The broker does not tell you.");
+  if ((await reader.api("GET", "policies")).status === 404) return reader.sees("This broker has no such list");
   const queue = await reader.queue("page.ruled");
   const adding = await reader.unfold("Add or change: policy");
   await adding.getByLabel("Name", { exact: true }).fill("page-policy");
   await adding.getByLabel("Pattern").fill("^page\\.");
   await reader.press("Add one", adding);
   await adding.getByLabel("Name", { exact: true }).last().fill("max-length");
-  await adding.getByLabel("Value").fill("5");
-  await adding.getByLabel("Type").selectOption("number");
+  await adding.getByLabel("Value", { exact: true }).fill("5");
+  await adding.getByLabel("Kind of value").selectOption("number");
   await reader.press("Set policy", adding);
   await reader.hears("It is in force.");
   await reader.visit("queues", "/", "page.ruled");

@@ -107,9 +107,9 @@ async function request(method, url, body, signal) {
   const text = await response.text();
   const value = parse(text);
   if (response.ok) return value;
-  const reason = reasonOf(value) || `The broker answered with status ${response.status}.`;
+  const reason = reasonFor(method, response.status, reasonOf(value));
   // Others with this status are known, but not allowed to.
-  const unknown = value?.error === "not_authorized" || reason === "Login failed";
+  const unknown = value?.error === "not_authorized" || reasonOf(value) === "Login failed";
   if (response.status === 401 && unknown && sessionStorage.getItem(STORED)) {
     logOut();
     onLoggedOut();
@@ -123,6 +123,15 @@ function parse(text) {
   } catch {
     return null;
   }
+}
+
+/** Why not, in plain words where the broker's are those of HTTP. */
+function reasonFor(method, status, reason) {
+  if (status === 405) return "This broker does not offer that (405).";
+  if (status === 404 && method === "GET") return "This is not there (404).";
+  if (status === 404) return "This broker does not offer that, or what it is about is gone (404).";
+  if (status === 503) return `Not now: ${reason || "the broker is stopping, or publishers are blocked"} (503).`;
+  return reason || `The broker answered with status ${status}.`;
 }
 
 function reasonOf(value) {

@@ -65,9 +65,9 @@ async function show() {
   if (!isLoggedIn()) return showLogin();
   const [first, ...names] = segments();
   const page = ROUTES[first]?.[names.length];
-  const place = element("div", { class: "page" });
+  const place = element("div", { class: "page loading", "aria-busy": "true" });
   const abort = new AbortController();
-  const mine = { abort, refresh: async () => {} };
+  const mine = { abort, place, refresh: async () => {} };
   current = mine;
   try {
     who ??= await get("/api/whoami");
@@ -82,6 +82,7 @@ async function show() {
   scrollTo(0, 0);
   if (!page) {
     fill(place, heading("Not found"), quiet("There is no such page."));
+    ready(place);
     return undefined;
   }
   mine.refresh = page.open(place, names, { who, refresh: () => refresh(mine), vhost: head.vhost() });
@@ -94,15 +95,23 @@ async function refresh(mine) {
   clearTimeout(timer);
   try {
     await mine.refresh(mine.abort.signal);
-    if (current === mine) head.fresh(true);
+    if (current === mine) ready(mine.place);
   } catch (refusal) {
     if (refusal.name === "AbortError" || current !== mine) return;
+    mine.place.classList.remove("loading");
     if (refusal.status === 0) head.fresh(false);
     else if (refusal.status === 404) return gone();
     else if (refusal.status === undefined) throw refusal;
     else head.fresh(false, refusal.message);
   }
   if (current === mine && !document.hidden) timer = setTimeout(() => refresh(mine), INTERVAL);
+}
+
+/** What was asked for is on the page: it may be seen. */
+function ready(place) {
+  place.classList.remove("loading");
+  place.removeAttribute("aria-busy");
+  head.fresh(true);
 }
 
 function gone() {

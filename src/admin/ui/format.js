@@ -69,8 +69,3 @@ export function clock(milliseconds) {
 export function value(any) {
   return typeof any === "string" ? any : JSON.stringify(any);
 }
-
-/** `drop_unroutable` as words. */
-export function words(name) {
-  return name.replaceAll("_", " ").replaceAll("-", " ");
-}

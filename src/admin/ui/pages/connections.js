@@ -1,8 +1,9 @@
 // Connections: all of them, and one.
 
-import { get, path, query, remove } from "../api.js";
+import { get, getIfAny, path, query, remove } from "../api.js";
 import { element, fill } from "../dom.js";
 import { count, moment, octets, octetsRate, value } from "../format.js";
+import { alarm, isBlocked } from "../parts/alarms.js";
 import { form, input } from "../parts/form.js";
 import { listing } from "../parts/listing.js";
 import { confirmed } from "../parts/notices.js";
@@ -15,7 +16,7 @@ export const connection = { open: openOne };
 /** A state, and how much it matters. */
 function state(row) {
   if (row.state === "running") return badge("running", "good");
-  return badge(row.state ?? "starting", row.state?.startsWith("block") ? "bad" : "busy");
+  return badge(row.state ?? "starting", isBlocked(row) ? "bad" : "busy");
 }
 
 function openList(place, _, { vhost }) {
@@ -47,6 +48,7 @@ function named(row) {
 }
 
 function openOne(place, [name]) {
+  const why = element("div");
   const about = element("div");
   const channelsOf = element("div");
   const submit = async ({ reason }) => {
@@ -58,12 +60,14 @@ function openOne(place, [name]) {
   fill(
     place,
     heading(name, link("Connections", "connections")),
+    why,
     about,
     section("Channels", channelsOf),
     section("Close", form({ action: "Close connection", danger: true, submit, done: "The connection was closed." }, input("Reason, for the client", "reason", { maxlength: 200 }))),
   );
   return async (signal) => {
     const [row, channels] = await Promise.all([get(path("connections", name), signal), get(path("connections", name, "channels"), signal)]);
+    fill(why, isBlocked(row) && (await alarm(await getIfAny("/api/nodes", signal), signal)));
     fill(about, aboutOne(row));
     fill(channelsOf, table("Channels of this connection", COLUMNS, channels, "It has none."));
   };

@@ -1,9 +1,10 @@
 // One exchange: its rates, its bindings, publishing, and where a message would go.
 
-import { get, offers, path, post, query, remove } from "../api.js";
+import { get, getIfAny, offers, path, post, query, remove } from "../api.js";
 import { element, fill } from "../dom.js";
 import { bindForm, bindingsTable } from "../parts/bindings.js";
 import { chart, EXCHANGE_RATES, RANGES, samplesQuery } from "../parts/charts.js";
+import { drops } from "../parts/drops.js";
 import { form, input, rows } from "../parts/form.js";
 import { publishForm } from "../parts/messages.js";
 import { confirmed } from "../parts/notices.js";
@@ -19,6 +20,7 @@ function open(place, [vhost, name], { refresh }) {
   const rates = chart(EXCHANGE_RATES);
   const outgoing = element("div");
   const incoming = element("div");
+  const dropped = element("div");
   const explaining = folded("Where would a message go?");
   explaining.ontoggle = () => explaining.open && explaining.children.length === 1 && explainForm(vhost, url).then((node) => explaining.append(node));
   fill(
@@ -33,20 +35,23 @@ function open(place, [vhost, name], { refresh }) {
         : [element("h3", {}, "From here"), outgoing, element("h3", {}, "To here"), incoming],
     ),
     !isDefault && folded("Add a binding from here", bindForm({ vhost, source: name }, refresh)),
+    section("Dropped messages", dropped),
     explaining,
     folded("Publish a message", publishForm(vhost, name, undefined, refresh)),
     !isDefault && !name.startsWith("amq.") && section("Delete", deleteButton(vhost, name, url)),
   );
   return async (signal) => {
-    const [row, from, to] = await Promise.all([
+    const [row, from, to, lost] = await Promise.all([
       get(url + query(samplesQuery(RANGES[0])), signal),
       isDefault ? [] : get(`${url}/bindings/source`, signal),
       isDefault ? [] : get(`${url}/bindings/destination`, signal),
+      getIfAny(`${url}/drops`, signal),
     ]);
     fill(about, aboutOne(row));
     rates.show(row.message_stats);
     fill(outgoing, bindingsTable("Bindings from this exchange", from, "destination", refresh));
     fill(incoming, bindingsTable("Bindings to this exchange", to, "source", refresh));
+    fill(dropped, drops(lost, "Everything that was published here has reached a queue."));
   };
 }
 

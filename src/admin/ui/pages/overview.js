@@ -2,9 +2,11 @@
 
 import { get, getIfAny, query } from "../api.js";
 import { element, fill } from "../dom.js";
-import { count, duration, moment, NONE, octets, rate, words } from "../format.js";
+import { count, duration, NONE, octets, rate } from "../format.js";
+import { alarm } from "../parts/alarms.js";
 import { chart, LENGTHS, RANGES, rangeChoice, RATES, samplesQuery } from "../parts/charts.js";
-import { badge, facts, figures, heading, link, quiet, section, table } from "../parts/section.js";
+import { dropCounts } from "../parts/drops.js";
+import { badge, facts, figures, heading, link, section, table } from "../parts/section.js";
 import { definitions } from "./definitions.js";
 
 export const overview = { title: "Overview", open };
@@ -35,39 +37,12 @@ function open(place, _, { refresh }) {
       getIfAny("/api/nodes", signal),
       getIfAny("/api/drops", signal),
     ]);
-    const alarming = (nodes ?? []).flatMap(alarmsOf);
-    const blocked = alarming.length > 0 ? await blockedConnections(signal) : [];
-    fill(alarms, alarming.length > 0 && alarm(alarming, blocked));
+    fill(alarms, await alarm(nodes, signal));
     fill(totals, totalsOf(about));
     lengths.show(about.queue_totals);
     rates.show(about.message_stats);
     fill(broker, (nodes ?? []).map(nodeSection), listenersSection(about), dropsSection(drops, about));
   };
-}
-
-/** Why publishers are blocked, as sentences. */
-function alarmsOf(node) {
-  if (node.alarms?.length) return node.alarms.map((text) => text);
-  return [
-    node.mem_alarm && `Low on memory: ${octets(node.mem_used)} used of at most ${octets(node.mem_limit)}.`,
-    node.disk_free_alarm && `Low on disk: ${octets(node.disk_free)} free of at least ${octets(node.disk_free_limit)}.`,
-  ].filter(Boolean);
-}
-
-async function blockedConnections(signal) {
-  const answer = await getIfAny("/api/connections" + query({ columns: "name,user,state" }), signal);
-  return (answer ?? []).filter((row) => row.state?.startsWith("block"));
-}
-
-function alarm(reasons, blocked) {
-  return element(
-    "section",
-    { class: "card alarm", role: "alert" },
-    element("h2", {}, "Publishers are blocked"),
-    element("ul", {}, reasons.map((reason) => element("li", {}, reason))),
-    blocked.length > 0 && element("p", {}, `${count(blocked.length)} connections wait: `, blocked.slice(0, 5).map((row) => [link(row.name, "connections", row.name), " "])),
-    element("p", {}, "Consumers go on. Publishers do too, as soon as there is room again."),
-  );
 }
 
 function totalsOf(about) {
@@ -126,24 +101,8 @@ function listenersSection(about) {
   );
 }
 
-/** What was let go and why: `drops` is a count by cause, or that with the last few. */
+/** What was let go and why. RabbitMQ only tells of what was not routed. */
 function dropsSection(drops, about) {
-  const counts = drops === null ? { unroutable: about.message_stats?.drop_unroutable ?? 0 } : (drops.counts ?? drops);
-  const rows = Object.entries(counts).filter(([, number]) => typeof number === "number" && number > 0);
-  const columns = [
-    { title: "Why", cell: ([name]) => words(name) },
-    { title: "Messages", number: true, cell: ([, number]) => count(number) },
-  ];
-  const last = drops?.last ?? [];
-  const lastColumns = [
-    { title: "When", cell: (row) => moment(row.at) },
-    { title: "Why", cell: (row) => words(row.cause ?? "") },
-    { title: "Exchange", cell: (row) => row.exchange },
-    { title: "Routing key", cell: (row) => element("code", {}, row.routing_key) },
-  ];
-  return section(
-    "Dropped messages",
-    rows.length === 0 ? quiet("None since the broker started.") : table("Dropped messages by cause", columns, rows, ""),
-    last.length > 0 && table("The last few dropped messages", lastColumns, last, ""),
-  );
+  const counts = drops ?? { unroutable: about.message_stats?.drop_unroutable ?? 0 };
+  return section("Dropped messages", dropCounts(counts, "None since the broker started."));
 }

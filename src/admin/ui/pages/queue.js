@@ -1,10 +1,11 @@
 // One queue: what is in it and what happens to it.
 
-import { get, path, query } from "../api.js";
+import { get, getIfAny, path, query } from "../api.js";
 import { element, fill } from "../dom.js";
-import { count, moment, octets, words } from "../format.js";
+import { count, moment, octets } from "../format.js";
 import { bindForm, bindingsTable } from "../parts/bindings.js";
 import { chart, LENGTHS, QUEUE_RATES, RANGES, rangeChoice, samplesQuery } from "../parts/charts.js";
+import { drops } from "../parts/drops.js";
 import { publishForm } from "../parts/messages.js";
 import { exchangeLink, facts, figures, folded, heading, link, pairs, section, table } from "../parts/section.js";
 import { CONSUMER_COLUMNS } from "./consumers.js";
@@ -22,6 +23,7 @@ function open(place, [vhost, name], { refresh }) {
   const about = element("div");
   const consumers = element("div");
   const bindings = element("div");
+  const dropped = element("div");
   const choice = rangeChoice((chosen) => {
     range = chosen;
     refresh();
@@ -33,6 +35,7 @@ function open(place, [vhost, name], { refresh }) {
     section("Messages", choice, element("div", { class: "charts" }, lengths.element, rates.element)),
     element("div", { class: "columns" }, about, section("Bindings to here", bindings)),
     section("Consumers", consumers),
+    section("Dropped messages", dropped),
     folded("Add a binding to here", bindForm({ vhost, destination: name, kind: "q" }, refresh)),
     folded("Look at messages", element("div", { class: "columns" }, peekForm(url), getForm(url, refresh))),
     folded("Publish a message", publishForm(vhost, "", name, refresh)),
@@ -40,13 +43,14 @@ function open(place, [vhost, name], { refresh }) {
     folded("Purge or delete", element("div", { class: "columns" }, purgeForm(name, url, refresh), deleteForm(name, url))),
   );
   return async (signal) => {
-    const [row, bound] = await Promise.all([get(url + query(samplesQuery(range)), signal), get(`${url}/bindings`, signal)]);
+    const [row, bound, lost] = await Promise.all([get(url + query(samplesQuery(range)), signal), get(`${url}/bindings`, signal), getIfAny(`${url}/drops`, signal)]);
     fill(totals, totalsOf(row));
     lengths.show(row);
     rates.show(row.message_stats);
     fill(about, aboutOne(row));
     fill(consumers, table("Consumers of this queue", CONSUMER_COLUMNS, row.consumer_details ?? [], "Nobody consumes from it."));
     fill(bindings, bindingsTable("Bindings to this queue", bound, "source", refresh));
+    fill(dropped, drops(lost, "None since the broker started."));
   };
 }
 
@@ -63,7 +67,6 @@ function totalsOf(row) {
 function aboutOne(row) {
   const deadLetters = row.arguments?.["x-dead-letter-exchange"];
   const owner = row.owner_pid_details?.name;
-  const dropped = Object.entries(row.drops ?? {}).filter(([, number]) => typeof number === "number" && number > 0);
   return section(
     "Details",
     facts([
@@ -79,7 +82,6 @@ function aboutOne(row) {
       ["Active consumer", row.single_active_consumer_tag || undefined],
       ["Oldest message", typeof row.head_message_timestamp === "number" ? moment(row.head_message_timestamp * 1000) : undefined],
       ["In memory", `${count(row.messages_ram)} messages, ${octets(row.message_bytes_ram)}`],
-      ["Dropped", dropped.length > 0 ? dropped.map(([cause, number]) => `${words(cause)}: ${count(number)}`).join(", ") : undefined],
     ]),
   );
 }

@@ -2,9 +2,10 @@
 
 import { get, offers, path, post, query, remove } from "../api.js";
 import { element, fill } from "../dom.js";
+import { count as whole } from "../format.js";
 import { check, form, input, select } from "../parts/form.js";
 import { messages, SHOWN } from "../parts/messages.js";
-import { confirmed } from "../parts/notices.js";
+import { attempt, confirmed } from "../parts/notices.js";
 import { quiet } from "../parts/section.js";
 
 /** What happens to messages that are fetched. */
@@ -57,21 +58,28 @@ export function getForm(url, refresh) {
   );
 }
 
-/** Moves all ready messages to another queue. */
+/** Moves ready messages to another queue, each in one step. Only Leveret has it. */
 export function moveForm(vhost, name, url, refresh) {
   const place = element("div");
-  const submit = async ({ destination }) => {
+  const others = element("datalist", { id: "other-queues" });
+  const submit = async ({ destination, count }) => {
     await get(path("queues", vhost, destination));
-    if (!(await confirmed(`Move all messages to “${destination}”?`, `What is ready in “${name}” goes to the end of that queue.`, "Move"))) return false;
-    const answer = await post(`${url}/move`, { destination });
+    const what = count === "" ? "All that is ready" : `Up to ${count} of what is ready`;
+    if (!(await confirmed(`Move messages to “${destination}”?`, `${what} in “${name}” goes to the end of that queue.`, "Move"))) return false;
+    const { moved } = await post(`${url}/move`, { destination, count: count === "" ? undefined : Number(count) });
     refresh();
-    return answer ?? {};
+    return moved;
   };
-  const done = (answer) => (typeof answer.moved === "number" ? `${answer.moved} messages were moved.` : "The messages were moved.");
-  offers("POST", `${url}/move`).then((can) => {
-    if (can) place.append(form({ action: "Move messages", submit, done }, input("To the queue", "destination", { required: true })));
-    else place.append(quiet("This broker does not move messages by itself."));
-  });
+  const done = (moved) => (moved === 0 ? "Nothing was moved: nothing was ready, or the other queue has no room." : `Messages moved: ${whole(moved)}.`);
+  const show = async () => {
+    if (!(await offers("POST", `${url}/move`))) return place.append(quiet("This broker does not move messages by itself."));
+    const names = await get(path("queues", vhost) + query({ columns: "name", page: 1, page_size: 500 }));
+    fill(others, names.items.filter((row) => row.name !== name).map((row) => element("option", { value: row.name })));
+    const to = input("To the queue", "destination", { required: true, list: "other-queues" });
+    const most = input("At most", "count", { type: "number", min: 1, placeholder: "all" }, "They keep their properties, exchange and routing key. A crash leaves none behind and doubles none.");
+    return place.append(others, form({ action: "Move messages", submit, done }, to, most));
+  };
+  attempt(show);
   return place;
 }
 

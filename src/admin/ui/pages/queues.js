@@ -13,7 +13,7 @@ export const queues = { title: "Queues", open };
 const ARGUMENTS = {
   "x-message-ttl": "number", "x-expires": "number", "x-max-length": "number", "x-max-length-bytes": "number",
   "x-overflow": "text", "x-dead-letter-exchange": "text", "x-dead-letter-routing-key": "text", "x-max-priority": "number",
-  "x-single-active-consumer": "boolean", "x-delivery-limit": "number", "x-fsync": "text",
+  "x-single-active-consumer": "boolean", "x-delivery-limit": "number", "x-consumer-timeout": "number", "x-fsync": "text",
 };
 
 /** Short words for what an argument makes of a queue. */
@@ -52,6 +52,7 @@ function open(place, _, { vhost, refresh }) {
     columns: [
       { title: "Name", sort: "name", cell: (row) => queueLink(row.vhost, row.name) },
       { title: "Vhost", sort: "vhost", minor: true, cell: (row) => row.vhost },
+      { title: "Type", sort: "type", minor: true, cell: (row) => row.type },
       { title: "State", cell: state },
       { title: "Ready", sort: "messages_ready", number: true, cell: (row) => count(row.messages_ready) },
       { title: "Unacked", sort: "messages_unacknowledged", number: true, cell: (row) => count(row.messages_unacknowledged) },
@@ -72,14 +73,16 @@ function open(place, _, { vhost, refresh }) {
 async function addForm(vhost, refresh) {
   const vhosts = await get("/api/vhosts?columns=name");
   const queueArguments = rows("Arguments", ARGUMENTS);
-  const submit = async ({ vhost, name, durable, auto_delete }) => {
-    await put(path("queues", vhost, name), { durable, auto_delete, arguments: queueArguments.read() });
+  const submit = async ({ vhost, name, type, durable, auto_delete }) => {
+    const kind = type === "" ? {} : { "x-queue-type": type };
+    await put(path("queues", vhost, name), { durable, auto_delete, arguments: { ...kind, ...queueArguments.read() } });
     refresh();
   };
   return form(
     { action: "Add queue", submit, done: "The queue is there.", clear: true },
     select("Vhost", "vhost", vhost ? [vhost] : vhosts.map((row) => row.name)),
     input("Name", "name", { required: true }),
+    select("Type", "type", [["", "as its vhost has it"], "classic", "quorum", "stream"]),
     check("Durable", "durable", { checked: true }),
     check("Auto-delete: goes with its last consumer", "auto_delete"),
     queueArguments.element,

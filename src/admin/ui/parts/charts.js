@@ -146,15 +146,18 @@ function options(series, rates, size) {
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     axes: [
       { ...axis, size: 30, values: (_, times) => times.map((time) => clock(time * 1000)), space: 80 },
-      { ...axis, size: 52, values: (_, values) => values.map((value) => (rates ? `${short(value)}/s` : short(value))), incrs: rates ? undefined : WHOLE },
+      { ...axis, size: 52, values: (_, values) => values.map((value) => (rates ? `${short(value)}/s` : short(value))), incrs: rates ? TENTHS : WHOLE },
     ],
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, rates ? 1 : 5)] } },
+    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, rates ? 2 : 5)] } },
     series: [{}, ...series.map(([name, label]) => ({ label, stroke: colour(`--series-${COLOURS[name]}`), width: 2, points: { show: false } }))],
   };
 }
 
 /** Steps of an axis that counts things: there are no half messages. */
 const WHOLE = [1, 2, 5].flatMap((step) => Array.from({ length: 10 }, (_, power) => step * 10 ** power)).sort((a, b) => a - b);
+
+/** Steps of an axis that measures: none that would have to be rounded. */
+const TENTHS = [0.2, 0.5, ...WHOLE];
 
 /** A choice of what time to look at. Calls `change` with a range. */
 export function rangeChoice(change) {

@@ -78,7 +78,7 @@ export function rows(title, known = {}) {
 }
 
 function row(list, known, remove) {
-  const type = element("select", { "aria-label": "Type" }, ["text", "number", "boolean", "list"].map((kind) => element("option", {}, kind)));
+  const type = element("select", { "aria-label": "Kind of value" }, ["text", "number", "boolean", "list"].map((kind) => element("option", {}, kind)));
   const chosen = (event) => {
     if (known[event.target.value]) type.value = known[event.target.value];
   };

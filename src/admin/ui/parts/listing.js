@@ -32,7 +32,7 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
     const answer = await getIfAny(url() + query(wanted), signal);
     // A later question may have been answered earlier.
     if (number !== asked) return;
-    if (answer === null) return fill(place, quiet("The broker does not tell you."));
+    if (answer === null) return fill(place, quiet("This broker has no such list, or does not show it to you."));
     const found = Array.isArray(answer) ? pageOf(answer, state, text) : answer;
     if (found.page_count > 0 && state.page > found.page_count) {
       state.page = found.page_count;
