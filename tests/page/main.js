@@ -2,6 +2,8 @@
 
 "use strict";
 
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
 const { chromium } = require("playwright-core");
 const { startBroker } = require("./broker");
 const { Reader } = require("./reader");
@@ -15,12 +17,12 @@ const PATIENCE = 15000;
 
 async function main(options) {
   const broker = options.url ? { url: options.url, stop: async () => {} } : await startBroker(options.broker);
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
   let failed = 0;
   try {
     const wanted = Object.entries(stories).filter(([name]) => options.only.length === 0 || options.only.includes(name));
     for (const [name, story] of wanted) failed += (await holds(browser, broker.url, name, story)) ? 0 : 1;
-    if (options.pictures) await takePictures(browser, broker.url, options.broker, options.pictures);
+    if (options.only.length === 0) await takePictures(browser, broker.url, options.broker, options.pictures);
     console.log(`${wanted.length - failed} passed, ${failed} failed`);
     return failed === 0 && wanted.length > 0;
   } finally {
@@ -49,7 +51,7 @@ async function holds(browser, url, name, story) {
 }
 
 function parse(words) {
-  const options = { only: [] };
+  const options = { only: [], pictures: join(tmpdir(), "leveret-pictures") };
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     if (word.startsWith("--")) options[word.slice(2)] = words.shift();
     else options.only.push(word);

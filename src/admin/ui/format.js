@@ -18,10 +18,9 @@ export function short(value) {
   return typeof value === "number" ? SHORT.format(value) : NONE;
 }
 
-/** Something a second, given `{rate}`. */
+/** Something a second, given `{rate}`; what has never happened is not there, and none. */
 export function rate(details) {
-  const value = details?.rate;
-  if (typeof value !== "number") return NONE;
+  const value = details?.rate ?? 0;
   return `${value >= 100 || value === 0 ? WHOLE.format(Math.round(value)) : value.toFixed(1)}/s`;
 }
 
