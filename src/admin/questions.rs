@@ -1,8 +1,8 @@
 //! Questions to the broker, with whole listings put together from their slices.
 
 use crate::broker::report::{
-    BindingRow, ChannelRow, ConnectionRow, ConsumerRow, DestinationKind, ExchangeRow, Explanation,
-    OverviewReport, PeekedMessage, Query, QueueRow, Report, Slice, VirtualHostRow,
+    BindingRow, ChannelRow, ConnectionRow, ConsumerRow, DestinationKind, Dropped, ExchangeRow,
+    Explanation, OverviewReport, PeekedMessage, Query, QueueRow, Report, Slice, VirtualHostRow,
 };
 use crate::server::{Closed, Door};
 use crate::wire::{ShortString, Table};
@@ -157,6 +157,15 @@ impl Questions {
     ) -> Result<Option<Explanation>, Closed> {
         let query = Query::Explain { virtual_host, exchange, routing_key, headers };
         ask!(self, query => Explanation)
+    }
+
+    pub(super) fn dropped(
+        &self,
+        virtual_host: ShortString,
+        of: DestinationKind,
+        name: ShortString,
+    ) -> Result<Option<Dropped>, Closed> {
+        ask!(self, Query::Dropped { virtual_host, of, name } => Dropped)
     }
 
     pub(super) fn peek(

@@ -8,7 +8,8 @@ use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
 use super::api::{
-    bindings, channels, connections, exchanges, health, messages, node, overview, queues, vhosts,
+    bindings, channels, connections, drops, exchanges, health, messages, moving, node, overview,
+    queues, vhosts,
 };
 use super::guard::{Caller, Rule};
 use super::http::Head;
@@ -88,7 +89,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/feature-flags", Management, overview::nothing),
     get("/api/deprecated-features", Management, overview::nothing),
     get("/api/deprecated-features/used", Management, overview::nothing),
-    get("/api/drops", Management, overview::drops),
+    get("/api/drops", Management, drops::drops),
 
     get("/api/nodes", Monitoring, node::list),
     get("/api/nodes/:node", Monitoring, node::show),
@@ -118,6 +119,7 @@ pub(super) const ROUTES: &[Route] = &[
     delete("/api/exchanges/:vhost/:exchange", Management, exchanges::delete),
     post("/api/exchanges/:vhost/:exchange/publish", Management, messages::publish).large(),
     post("/api/exchanges/:vhost/:exchange/explain", Management, messages::explain),
+    get("/api/exchanges/:vhost/:exchange/drops", Management, drops::of_exchange),
     get("/api/exchanges/:vhost/:exchange/bindings/source", Management, bindings::from_exchange),
     get("/api/exchanges/:vhost/:exchange/bindings/destination", Management, bindings::to_exchange),
 
@@ -131,6 +133,8 @@ pub(super) const ROUTES: &[Route] = &[
     delete("/api/queues/:vhost/:queue/contents", Management, queues::purge),
     post("/api/queues/:vhost/:queue/get", Management, messages::get),
     get("/api/queues/:vhost/:queue/peek", Management, messages::peek),
+    get("/api/queues/:vhost/:queue/drops", Management, drops::of_queue),
+    post("/api/queues/:vhost/:queue/move", Management, moving::move_ready),
 
     get("/api/bindings", Management, bindings::list),
     get("/api/bindings/:vhost", Management, bindings::list_of_vhost),

@@ -8,11 +8,13 @@
 
 use std::collections::VecDeque;
 
-use crate::broker::{Command, ConnectionFacts, Delivery, OpenConnection, Output, Publish};
+use crate::broker::{Command, ConnectionFacts, Delivery, Move, OpenConnection, Output, Publish};
 use crate::ids::{ChannelNumber, DeliveryTag};
 use crate::message::Message;
 use crate::server::{Door, Line};
-use crate::wire::{Method, ReplyCode, ShortString, Table, basic, channel, confirm, connection};
+use crate::wire::{
+    Method, ReplyCode, ShortString, Table, basic, channel, confirm, connection, queue,
+};
 
 use super::answer::Refusal;
 use super::guard::Caller;
@@ -114,6 +116,27 @@ impl Session {
                 Ok(Some(Fetched { tag: delivery_tag, message_count, delivery }))
             }
             Output::Method(_, Method::Basic(basic::Method::GetEmpty(_))) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Moves at most so many ready messages to the end of another queue. Returns how many: 0 if
+    /// there are none, or there is no room for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::call`].
+    pub(super) fn move_ready(
+        &mut self,
+        from: &ShortString,
+        to: &ShortString,
+        most: u32,
+    ) -> Result<u32, Refusal> {
+        let order = Move { from: from.clone(), to: to.clone(), most };
+        self.line.send(Command::Move(CHANNEL, order))?;
+        match self.answer()? {
+            Output::Method(_, Method::Queue(queue::Method::PurgeOk(ok))) => Ok(ok.message_count),
+            Output::Pause => Err(Refusal::unavailable()),
             _ => Err(unexpected()),
         }
     }

@@ -235,9 +235,10 @@ impl Broker {
             Command::Method(number, method) if !self.commits_publishes(place, *number, method) => {
                 true
             }
-            Command::Publish(..) | Command::Oversized(..) | Command::Method(..) => {
-                !self.alarms.up() && !self.waits_for_queue(place)
-            }
+            Command::Publish(..)
+            | Command::Oversized(..)
+            | Command::Move(..)
+            | Command::Method(..) => !self.alarms.up() && !self.waits_for_queue(place),
         };
         if passes {
             return Some(command);

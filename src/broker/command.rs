@@ -22,6 +22,9 @@ pub enum Command {
     /// A basic.publish whose body of so many octets is longer than the broker takes; the
     /// connection has thrown the octets away. Answered with channel.close (406).
     Oversized(ChannelNumber, u64),
+    /// Ready messages are to go to another queue. Answered with queue.purge-ok, which counts them.
+    /// No client can say this: management does.
+    Move(ChannelNumber, Move),
     /// So many octets of deliveries have been written to the socket since the last such command:
     /// room for new ones.
     Drained(u64),
@@ -81,4 +84,16 @@ pub struct Publish {
     pub immediate: bool,
     /// The message.
     pub message: Message,
+}
+
+/// Which messages are to go where.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// The queue that has them.
+    pub from: ShortString,
+    /// The queue whose end they go to.
+    pub to: ShortString,
+    /// At most so many. One command moves no more than the broker takes in one go, so that fewer
+    /// does not mean that there are no more; 0 does, or that there is no room.
+    pub most: u32,
 }

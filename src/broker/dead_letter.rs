@@ -183,7 +183,7 @@ impl Broker {
 
     /// A moved message is let go of: at once, or when the move is synced if its only copy on disk
     /// may be the one in the log.
-    fn let_go(&mut self, id: QueueId, item: Item) {
+    pub(super) fn let_go(&mut self, id: QueueId, item: Item) {
         if item.journaled && matches!(item.held, Held::Logged(_)) {
             self.morgue.moved.push_back((None, id, item));
         } else if let Some(queue) = self.queues.get_mut(&id) {

@@ -73,7 +73,7 @@ mod unacked;
 mod vhost;
 
 pub use alarms::Measures;
-pub use command::{Command, ConnectionFacts, OpenConnection, Publish};
+pub use command::{Command, ConnectionFacts, Move, OpenConnection, Publish};
 pub use effect::{Deliveries, Delivery, Effects, Output};
 pub use exception::Exception;
 pub use fsync::FsyncPolicy;
@@ -206,8 +206,13 @@ impl Broker {
                     |broker, _| Err(publish::oversized(broker, size))
                 });
             }
+            (Command::Move(number, order), Some(place)) => {
+                self.on_channel(now, place, number, effects, crate::wire::queue::Purge::ID, {
+                    |broker, call| methods::moving::move_ready(broker, call, &order)
+                });
+            }
             // The connection has been closed: what was under way is not for anybody.
-            (Command::Drained(_) | Command::Method(..), None)
+            (Command::Drained(_) | Command::Method(..) | Command::Move(..), None)
             | (Command::Publish(..) | Command::Oversized(..), None) => {}
         }
     }

@@ -306,7 +306,7 @@ impl Broker {
 
     /// Lets consumers make room in a queue that has none for one more message, be it in memory or
     /// within its limits. Says whether the queue takes the message.
-    fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
+    pub(super) fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
         let Some(queue) = self.queues.get(&id) else { return true };
         let full = queue.refuses(message);
         if full || !queue.has_room(message, &self.budget) {

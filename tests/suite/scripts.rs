@@ -14,6 +14,7 @@
 //!   change {change: "delete-user", name: "alice"}   an operator changes something
 //!   c2 gone                                         the client's socket closed
 //!   c2 drained 4096                                 so many octets have left its outbox
+//!   c2 move 10 q other                              up to 10 messages of q go to other, by channel 1
 //!   c2 oversized 1 20000000                         a body that was too long to keep
 //!   together                                        the commands until the blank line are one turn
 //!   hold / sync                                     from now syncs wait; the waiting ones happen
@@ -40,7 +41,9 @@ use std::sync::Arc;
 
 use leveret::broker::access::Change;
 use leveret::broker::drops::Cause;
-use leveret::broker::{Broker, BrokerOptions, Command, Effects, Measures, OpenConnection, Publish};
+use leveret::broker::{
+    Broker, BrokerOptions, Command, Effects, Measures, Move, OpenConnection, Publish,
+};
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
@@ -336,6 +339,12 @@ impl Stage {
                 self.apply(id, Command::Oversized(channel, number(bytes)?));
             }
             ["vhost", name] => self.open_client(id, name),
+            ["move", most, from, to] => {
+                self.ensure(id, ChannelNumber(1), "move");
+                let (from, to) = (ShortString::clipped(from), ShortString::clipped(to));
+                let most = number(most)?.try_into().map_err(|_| "too many")?;
+                self.apply(id, Command::Move(ChannelNumber(1), Move { from, to, most }));
+            }
             _ => return Err("what?".to_owned()),
         }
         Ok(())

@@ -105,13 +105,6 @@ pub(in super::super) fn cluster_name(_: &Site, _: &Ask) -> Answer {
     ok(&json!({ "name": CLUSTER }))
 }
 
-/// GET /api/drops: messages that were let go, by cause. RabbitMQ does not tell.
-pub(in super::super) fn drops(site: &Site, _: &Ask) -> Answer {
-    let drops = site.questions.overview()?.statistics.drops;
-    let entries = drops.entries().map(|(name, value)| (name.to_owned(), json!(value)));
-    ok(&Value::Object(entries.collect()))
-}
-
 /// GET /api/auth/hash_password/:password: base64(salt ‖ SHA-256(salt ‖ password)).
 pub(in super::super) fn hash_password(_: &Site, ask: &Ask) -> Answer {
     let mut salt = [0; 4];

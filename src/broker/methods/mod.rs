@@ -7,6 +7,7 @@ pub(super) mod channel;
 pub(super) mod confirm;
 pub(super) mod connection;
 pub(super) mod exchange;
+pub(super) mod moving;
 pub(super) mod queue;
 pub(super) mod tx;
 

@@ -12,11 +12,13 @@
 
 mod bindings;
 mod clients;
+mod dropped;
 mod explain;
 mod listing;
 mod peek;
 mod rows;
 
+pub use dropped::Dropped;
 pub use explain::{Explanation, Hop};
 pub use peek::PeekedMessage;
 pub use rows::{
@@ -134,6 +136,15 @@ pub enum Query {
         /// Its headers.
         headers: Table,
     },
+    /// What left a queue or an exchange without an acknowledgement.
+    Dropped {
+        /// Its vhost.
+        virtual_host: ShortString,
+        /// Which of the two.
+        of: DestinationKind,
+        /// Its name.
+        name: ShortString,
+    },
     /// A look at the first messages of a queue, which stay where and what they are.
     Peek {
         /// Its vhost.
@@ -168,6 +179,8 @@ pub enum Report {
     Bindings(Slice<BindingRow, BindingCursor>),
     /// To [`Query::Explain`]; `None` if there is no such vhost or exchange.
     Explanation(Option<Explanation>),
+    /// To [`Query::Dropped`]; `None` if there is no such queue or exchange.
+    Dropped(Option<Dropped>),
     /// To [`Query::Peek`]; `None` if there is no such queue.
     Messages(Option<Vec<PeekedMessage>>),
 }
@@ -262,6 +275,9 @@ impl Broker {
             }
             Query::Explain { virtual_host, exchange, routing_key, headers } => {
                 Report::Explanation(self.explain(virtual_host, exchange, routing_key, headers))
+            }
+            Query::Dropped { virtual_host, of, name } => {
+                Report::Dropped(self.dropped(virtual_host, *of, name))
             }
             Query::Peek { .. } => Report::Messages(None),
         }

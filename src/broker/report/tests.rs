@@ -116,6 +116,15 @@ fn messages_are_counted_where_they_are_and_where_they_went() {
     let total = report.statistics;
     assert_eq!((total.messages.publish, total.messages.drop_unroutable), (4, 1));
     assert_eq!((total.drops.of(Cause::Unroutable), report.ready), (1, 1));
+    let (virtual_host, of) = (name("/"), DestinationKind::Exchange);
+    let query = Query::Dropped { virtual_host, of, name: name("") };
+    let Report::Dropped(Some(found)) = stage.0.answer(&query) else { unreachable!() };
+    assert_eq!(found.counts.of(Cause::Unroutable), 1);
+    assert_eq!(found.last.len(), 1);
+    assert_eq!(found.last[0].routing_key, b"nowhere");
+    let (virtual_host, of) = (name("/"), DestinationKind::Queue);
+    let query = Query::Dropped { virtual_host, of, name: name("none") };
+    assert!(matches!(stage.0.answer(&query), Report::Dropped(None)));
     stage.method(queue::Delete { queue: name("a"), ..Default::default() });
     let Report::Overview(report) = stage.0.answer(&Query::Overview) else { unreachable!() };
     assert_eq!((report.statistics.drops.of(Cause::QueueDeleted), report.ready), (1, 0));

@@ -144,6 +144,7 @@ fn show(command: &Command) -> String {
             )
         }
         Command::Oversized(channel, octets) => format!("{channel} oversized {octets}"),
+        Command::Move(channel, order) => format!("{channel} move {order:?}"),
         Command::Drained(octets) => format!("drained {octets}"),
         Command::Gone => "gone".to_owned(),
     }

@@ -1,0 +1,72 @@
+//! Moving: ready messages go from one queue to the end of another, because an operator wants it.
+//!
+//! ```text
+//!   from: 1 2 3 4 ──take──▶ room in `to`? ──yes──▶ one journal record: gone there, come here
+//!                                └──no──▶ back to its place: what was moved so far is the answer
+//! ```
+//!
+//! This is no method of AMQP: management has it. RabbitMQ's page starts a shovel for it, which can
+//! leave a message in both queues. Messages stay as they are, with the exchange and routing key that
+//! they came by; their time to live begins anew, as in every queue. Needs what a client would need:
+//! read on the one queue, write on the default exchange.
+
+use crate::wire::queue::PurgeOk;
+
+use super::super::Broker;
+use super::super::access::Operation;
+use super::super::call::Call;
+use super::super::command::Move;
+use super::super::exception::{Exception, precondition_failed};
+use super::super::permission::Object;
+use super::super::publish::Source;
+use super::super::queue::Item;
+use super::queue::{readable, usable};
+use crate::ids::QueueId;
+
+/// So many messages are moved by one command at most; others have their turn then.
+const MOVED_MAX: u32 = 1000;
+
+/// Moves messages and answers with queue.purge-ok, which counts them.
+pub(in super::super) fn move_ready(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    order: &Move,
+) -> Result<(), Exception> {
+    let from = readable(broker, call, &order.from)?;
+    let (from, from_policy) = (from.id, from.fsync(broker.options.fsync));
+    broker.permit(call, Operation::Write, Object::Exchange(""))?;
+    let to = usable(broker, call, &order.to)?;
+    let (to, to_policy) = (to.id, to.fsync(broker.options.fsync));
+    if from == to {
+        let name = &order.to;
+        return Err(precondition_failed(format!("messages of queue '{name}' are there already")));
+    }
+    broker.use_queue(from);
+    let mut message_count = 0;
+    while message_count < order.most.min(MOVED_MAX) && broker.move_one(from, to) {
+        message_count += 1;
+    }
+    broker.promise(from_policy);
+    broker.promise(to_policy);
+    broker.reply(call, PurgeOk { message_count });
+    Ok(())
+}
+
+impl Broker {
+    /// Moves the first ready message. Says whether there was one, and room for it.
+    fn move_one(&mut self, from: QueueId, to: QueueId) -> bool {
+        let Some((item, message)) = self.take_live(from, Item::expired) else { return false };
+        if !self.make_room_for(to, &message) {
+            if let Some(queue) = self.queues.get_mut(&from) {
+                queue.requeue(item);
+            }
+            return false;
+        }
+        let source = item.journaled.then_some(Source { queue: item.level, ordinal: item.ordinal });
+        self.scratch.queues.clear();
+        self.scratch.queues.push(to);
+        self.enqueue(&message, source);
+        self.let_go(from, item);
+        true
+    }
+}

@@ -1,0 +1,300 @@
+// What people do with the page. Each story has a window and a login of its own.
+
+"use strict";
+
+const assert = require("node:assert/strict");
+const { HOSTILE } = require("./reader");
+
+/** Wrong passwords are refused; a reload keeps who is logged in; logging out forgets. */
+exports.login = async (reader) => {
+  const { page } = reader;
+  await reader.sees("Overview");
+  await page.reload();
+  await reader.sees("Dropped messages");
+  await reader.press("Log out guest");
+  assert.equal(await page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length"), 0);
+  await reader.open("guest", "wrong");
+  await reader.hears("Not logged in");
+  assert.equal(await page.locator("nav a").count(), 0);
+  await reader.open();
+  await reader.sees("Dropped messages");
+};
+
+/** The chart, the totals and the listeners are there. */
+exports.overview = async (reader) => {
+  await reader.sees("Queued messages");
+  await reader.page.locator(".plot canvas").first().waitFor();
+  await reader.sees("amqp");
+  await reader.sees("Memory");
+};
+
+/** Adds a queue with an argument, finds it in the list, deletes it. */
+exports.queue = async (reader) => {
+  const { page } = reader;
+  await reader.api("DELETE", "queues/%2F/page.added");
+  await reader.visit("queues");
+  const adding = await reader.unfold("Add a queue");
+  await adding.getByLabel("Name", { exact: true }).fill("page.added");
+  await reader.press("Add one", adding);
+  await adding.getByLabel("Name", { exact: true }).last().fill("x-max-length");
+  await adding.getByLabel("Value", { exact: true }).fill("7");
+  await adding.getByLabel("Kind of value").selectOption("number");
+  await reader.press("Add queue", adding);
+  await reader.hears("The queue is there.");
+  await page.getByLabel("Filter by name").fill("page.add");
+  await page.getByRole("link", { name: "page.added" }).click();
+  await reader.sees("x-max-length");
+  assert.ok(page.url().endsWith("#/queues/%2F/page.added"));
+  const { value } = await reader.api("GET", "queues/%2F/page.added");
+  assert.deepEqual(value.arguments, { "x-max-length": 7 });
+  const ending = await reader.unfold("Purge or delete");
+  await reader.press("Delete queue", ending);
+  await reader.agrees("Cancel");
+  assert.equal((await reader.api("GET", "queues/%2F/page.added")).status, 200);
+  await reader.press("Delete queue", ending);
+  await reader.agrees("Delete");
+  await reader.hears("The queue is gone.");
+  assert.equal((await reader.api("GET", "queues/%2F/page.added")).status, 404);
+};
+
+/** Publishes, peeks without changing anything, gets, and purges. */
+exports.messages = async (reader) => {
+  await reader.queue("page.messages");
+  await reader.visit("queues", "/", "page.messages");
+  const publishing = await reader.unfold("Publish a message");
+  await publishing.getByLabel("Payload", { exact: true }).fill(`hello ${HOSTILE}`);
+  await reader.press("Publish message", publishing);
+  await reader.hears("The message was published.");
+  const looking = await reader.unfold("Look at messages");
+  const get = looking.getByRole("form", { name: "Get messages" });
+  if ((await looking.getByRole("button", { name: "Peek" }).count()) > 0) {
+    await reader.press("Peek", looking);
+    await reader.sees("hello", looking.locator("pre"));
+    await reader.press("Peek", looking);
+    await reader.sees("no", looking.locator("article"));
+  }
+  assert.equal((await reader.api("GET", "queues/%2F/page.messages")).value.messages_ready, 1);
+  await get.getByLabel("After that they").selectOption("ack_requeue_false");
+  await reader.press("Get messages", get);
+  await reader.agrees("Take them out");
+  await looking.locator("pre", { hasText: HOSTILE }).last().waitFor();
+  await reader.publish("page.messages", "one more");
+  const ending = await reader.unfold("Purge or delete");
+  await reader.press("Purge messages", ending);
+  await reader.agrees("Purge");
+  await reader.hears("The queue was purged.");
+  const { value } = await reader.api("POST", "queues/%2F/page.messages/get", { count: 1, ackmode: "ack_requeue_true", encoding: "auto" });
+  assert.deepEqual(value, []);
+  await reader.api("DELETE", "queues/%2F/page.messages");
+};
+
+/** Moves messages to another queue; one that has no room for them keeps them where they are. */
+exports.move = async (reader) => {
+  const queues = ["page.from", "page.to"];
+  for (const name of queues) await reader.queue(name);
+  await reader.api("PUT", "queues/%2F/page.small", { durable: true, arguments: { "x-max-length": 1, "x-overflow": "reject-publish" } });
+  for (const payload of ["a", "b", "c"]) await reader.publish("page.from", payload);
+  await reader.visit("queues", "/", "page.from");
+  const moving = await reader.unfold("Move messages");
+  const move = async (to, most) => {
+    await moving.getByLabel("To the queue").fill(to);
+    await moving.getByLabel("At most").fill(most);
+    await reader.press("Move messages", moving);
+    if (to !== "page.none") await reader.agrees("Move");
+  };
+  await move("page.to", "1");
+  await reader.hears("Messages moved: 1.");
+  await move("page.small", "");
+  await reader.hears("Messages moved: 1.");
+  await move("page.small", "");
+  await reader.hears("Nothing was moved");
+  await move("page.none", "");
+  await reader.hears("This is not there (404).");
+  const peeked = await Promise.all(queues.map((name) => reader.api("GET", `queues/%2F/${name}/peek?count=9`)));
+  assert.deepEqual(peeked.map(({ value }) => value.map((message) => message.payload)), [["c"], ["a"]]);
+  for (const name of [...queues, "page.small"]) await reader.api("DELETE", `queues/%2F/${name}`);
+};
+
+/** Says of each place what was dropped there, and why. */
+exports.drops = async (reader) => {
+  const path = await reader.queue("page.dropping");
+  await reader.publish("page.dropping", "one");
+  await reader.api("DELETE", `${path}/contents`);
+  await reader.api("PUT", "exchanges/%2F/page.nowhere", { type: "fanout" });
+  const lost = { routing_key: "to.nobody", payload: "", payload_encoding: "string", properties: {} };
+  await reader.api("POST", "exchanges/%2F/page.nowhere/publish", lost);
+  await reader.visit("queues", "/", "page.dropping");
+  await reader.sees("Queue was purged");
+  await reader.visit("exchanges", "/", "page.nowhere");
+  await reader.sees("Matched no binding");
+  await reader.sees("to.nobody");
+  await reader.visit("");
+  await reader.sees("Matched no binding");
+  await reader.api("DELETE", path);
+  await reader.api("DELETE", "exchanges/%2F/page.nowhere");
+};
+
+/** Binds a queue, asks where a message would go, unbinds it. */
+exports.bindings = async (reader) => {
+  await reader.queue("page.bound");
+  await reader.visit("exchanges", "/", "amq.topic");
+  const adding = await reader.unfold("Add a binding from here");
+  await adding.getByLabel("Name", { exact: true }).fill("page.bound");
+  await adding.getByLabel("Routing key").fill("order.#");
+  await reader.press("Bind", adding);
+  await reader.hears("The binding is there.");
+  await reader.sees("order.#");
+  const asking = await reader.unfold("Where would a message go?");
+  if ((await reader.api("POST", "exchanges/%2F/amq.topic/explain", { routing_key: "x" })).status === 200) {
+    await asking.getByLabel("Routing key").fill("order.eu");
+    await reader.press("Tell me", asking);
+    await reader.sees("page.bound", asking);
+    await asking.getByLabel("Routing key").fill("invoice");
+    await reader.press("Tell me", asking);
+    await reader.sees("It would reach no queue.", asking);
+  }
+  await reader.press("Unbind", reader.page.getByRole("row", { name: "page.bound" }));
+  await reader.agrees("Unbind");
+  await reader.hears("The binding is gone.");
+  await reader.api("DELETE", "queues/%2F/page.bound");
+};
+
+/** Sets a policy and sees it in force; a broker without that route says so quietly. */
+exports.policy = async (reader) => {
+  await reader.visit("policies");
+  if ((await reader.api("GET", "policies")).status === 404) return reader.sees("This broker has no such list");
+  const queue = await reader.queue("page.ruled");
+  const adding = await reader.unfold("Add or change: policy");
+  await adding.getByLabel("Name", { exact: true }).fill("page-policy");
+  await adding.getByLabel("Pattern").fill("^page\\.");
+  await reader.press("Add one", adding);
+  await adding.getByLabel("Name", { exact: true }).last().fill("max-length");
+  await adding.getByLabel("Value", { exact: true }).fill("5");
+  await adding.getByLabel("Kind of value").selectOption("number");
+  await reader.press("Set policy", adding);
+  await reader.hears("It is in force.");
+  await reader.visit("queues", "/", "page.ruled");
+  await reader.sees("page-policy");
+  await reader.visit("policies");
+  await reader.press("Delete", reader.page.getByRole("row", { name: "page-policy" }));
+  await reader.agrees("Delete");
+  await reader.hears("The policy is gone.");
+  return reader.api("DELETE", queue);
+};
+
+/** Exports definitions, and says of an import what it would do before it does it. */
+exports.definitions = async (reader) => {
+  const section = await reader.unfold("Definitions");
+  if ((await reader.api("GET", "definitions")).status === 404) {
+    await reader.press("Export", section);
+    return reader.page.locator("#notices .trouble").waitFor();
+  }
+  const [download] = await Promise.all([reader.page.waitForEvent("download"), reader.press("Export", section)]);
+  assert.match(download.suggestedFilename(), /^definitions-.*\.json$/);
+  const exchange = { name: "page.imported", vhost: "/", type: "fanout", durable: true, auto_delete: false, internal: false, arguments: {} };
+  const file = { name: "some.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ exchanges: [exchange] })) };
+  await section.locator("input[type=file]").setInputFiles(file);
+  await reader.press("Show what an import would do", section);
+  await reader.sees("page.imported", section);
+  assert.equal((await reader.api("GET", "exchanges/%2F/page.imported")).status, 404);
+  await reader.press("Import", section);
+  await reader.agrees("Import");
+  await reader.hears("The definitions were imported.");
+  assert.equal((await reader.api("DELETE", "exchanges/%2F/page.imported")).status, 204);
+  return undefined;
+};
+
+/** Names that are markup are shown as they are, wherever they come. */
+exports.hostile_names = async (reader) => {
+  const { page } = reader;
+  const queue = await reader.queue(HOSTILE);
+  const name = encodeURIComponent(HOSTILE);
+  await reader.api("PUT", `exchanges/%2F/${name}`, { type: "direct", arguments: { "alternate-exchange": HOSTILE } });
+  await reader.api("POST", `bindings/%2F/e/${name}/q/${name}`, { routing_key: HOSTILE, arguments: { [HOSTILE]: HOSTILE } });
+  const properties = { content_type: HOSTILE, headers: { [HOSTILE]: HOSTILE } };
+  await reader.api("POST", `exchanges/%2F/${name}/publish`, { routing_key: HOSTILE, payload: HOSTILE, payload_encoding: "string", properties });
+  for (const list of ["queues", "exchanges"]) {
+    await reader.visit(list);
+    await page.getByRole("link", { name: HOSTILE }).click();
+    await page.getByRole("heading", { name: HOSTILE }).waitFor();
+    await page.locator("code", { hasText: HOSTILE }).first().waitFor();
+    assert.equal(await page.locator("main img, main script").count(), 0);
+  }
+  await reader.visit("queues", "/", HOSTILE);
+  const looking = await reader.unfold("Look at messages");
+  await reader.press("Get messages", looking);
+  await looking.locator("dd", { hasText: HOSTILE }).first().waitFor();
+  const ending = await reader.unfold("Purge or delete");
+  await reader.press("Delete queue", ending);
+  await page.locator("dialog", { hasText: HOSTILE }).waitFor();
+  await reader.agrees("Delete");
+  await reader.hears("The queue is gone.");
+  assert.equal((await reader.api("GET", queue)).status, 404);
+  await page.goto(`${reader.url}/#/queues/%2F/${encodeURIComponent("<img src=x onerror=window.__x=1>")}`);
+  await reader.sees("This is not here, or no more.");
+  await page.goto(`${reader.url}/#/%3Cimg%20src=x%20onerror=window.__x=1%3E`);
+  await reader.sees("There is no such page.");
+  await reader.api("DELETE", `exchanges/%2F/${name}`);
+};
+
+/** What is fetched anew every five seconds leaves what is being typed, its focus, and what is open. */
+exports.refresh = async (reader) => {
+  const { page } = reader;
+  await reader.queue("page.refreshed");
+  await reader.visit("queues", "/", "page.refreshed");
+  const publishing = await reader.unfold("Publish a message");
+  const payload = publishing.getByLabel("Payload", { exact: true });
+  await payload.fill("half-writ");
+  const before = await page.evaluate("scrollY");
+  await reader.publish("page.refreshed", "from elsewhere");
+  await page.locator(".figures dd", { hasText: /^1$/ }).first().waitFor();
+  assert.equal(await payload.inputValue(), "half-writ");
+  assert.ok(await payload.evaluate((node) => node === document.activeElement));
+  assert.equal(await page.evaluate("scrollY"), before);
+  await reader.api("DELETE", "queues/%2F/page.refreshed");
+  await reader.sees("This is not here, or no more.");
+};
+
+/** On a phone nothing is wider than the window, and everything can be reached. */
+exports.phone = async (reader) => {
+  await reader.queue("a.queue.with.a.rather.long.name.that.has.no.room.on.a.phone");
+  for (const place of ["", "connections", "channels", "consumers", "exchanges", "queues", "users", "vhosts", "policies", "limits"]) {
+    await reader.visit(...place.split("/"));
+    await reader.page.waitForLoadState("networkidle");
+    assert.ok((await reader.page.evaluate("document.documentElement.scrollWidth")) <= 375, `#/${place} is too wide`);
+  }
+  await reader.api("DELETE", "queues/%2F/a.queue.with.a.rather.long.name.that.has.no.room.on.a.phone");
+};
+exports.phone.window = { viewport: { width: 375, height: 800 }, hasTouch: true };
+
+/** Who prefers the dark gets it, charts too. */
+exports.dark = async (reader) => {
+  const paper = async () => {
+    const colour = await reader.page.evaluate("getComputedStyle(document.body).backgroundColor");
+    return Math.max(...colour.match(/\d+/g).slice(0, 3).map(Number));
+  };
+  await reader.page.locator(".plot canvas").first().waitFor();
+  assert.ok((await paper()) < 60);
+  await reader.page.emulateMedia({ colorScheme: "light" });
+  assert.ok((await paper()) > 200);
+  await reader.page.locator(".plot canvas").first().waitFor();
+};
+exports.dark.window = { viewport: { width: 1300, height: 900 }, colorScheme: "dark" };
+
+/** The keyboard alone gets to the content, and along the pages. */
+exports.keyboard = async (reader) => {
+  const { page } = reader;
+  await reader.sees("Dropped messages");
+  await page.reload();
+  await reader.sees("Dropped messages");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate("document.activeElement.className"), "skip");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate("document.activeElement.id"), "main");
+  await page.getByRole("link", { name: "Queues", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Queues" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: "Queues", exact: true }).getAttribute("aria-current"), "page");
+  const nameless = await page.evaluate(`[...document.querySelectorAll("input, select, textarea, button")].filter((field) => !(field.labels?.length || field.ariaLabel || field.textContent.trim())).length`);
+  assert.equal(nameless, 0);
+};
