@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -51,6 +51,9 @@ pub struct Logins {
     stand_in: PasswordHash,
     failures: Mutex<HashMap<IpAddr, Failures>>,
     strangers: AtomicUsize,
+    /// How many passwords were tried, and how many of them were right.
+    attempts: AtomicU64,
+    successes: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +80,8 @@ impl Logins {
             stand_in: PasswordHash::stand_in(),
             failures: Mutex::default(),
             strangers: AtomicUsize::new(0),
+            attempts: AtomicU64::new(0),
+            successes: AtomicU64::new(0),
         }
     }
 
@@ -93,6 +98,19 @@ impl Logins {
     /// The user of this name, if the password is right. A wrong name takes as long as a wrong
     /// password, whatever the user's hash is.
     pub fn verify(&self, name: &str, password: &[u8]) -> Option<User> {
+        let user = self.look_up(name, password);
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.successes.fetch_add(user.is_some().into(), Ordering::Relaxed);
+        user
+    }
+
+    /// How many passwords were tried, and how many of them were right.
+    pub fn attempts(&self) -> (u64, u64) {
+        let successes = self.successes.load(Ordering::Relaxed);
+        (self.attempts.load(Ordering::Relaxed).max(successes), successes)
+    }
+
+    fn look_up(&self, name: &str, password: &[u8]) -> Option<User> {
         let user = self.user(name);
         let hash = user.as_ref().and_then(|user| user.password.as_ref());
         let digest = hash.map(|hash| self.digest(name, hash, password));

@@ -14,6 +14,7 @@ mod bell;
 mod clock;
 mod definitions;
 mod door;
+mod histogram;
 mod inbox;
 mod limits;
 mod listener;
@@ -28,6 +29,7 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod vitals;
 mod watchdog;
 
 use std::error::Error;
@@ -53,8 +55,10 @@ use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 #[cfg(feature = "management")]
 pub use definitions::print as print_definitions;
 pub use door::{Closed, Door, Line};
+pub use histogram::{Counted, Histogram};
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
+pub use vitals::Vitals;
 
 use address::Bound;
 use bell::Bell;
@@ -178,11 +182,14 @@ impl Server {
                 .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
             logins.replace(broker.users());
         }
-        let core = start_core(broker, clock, &sender, receiver, Arc::clone(&logins))?;
+        let vitals = Arc::<Vitals>::default();
+        let router = (Arc::clone(&logins), Arc::clone(&vitals));
+        let core = start_core(broker, clock, &sender, receiver, router)?;
         let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
-        let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats, proxies));
+        let rim =
+            Arc::new(Rim::new(clock, sender, options, vitals, (Bell::new()?, seats), proxies));
         let watch = Watch {
             directory: config.data_dir.clone(),
             disk_limit: config.disk_free_limit,
@@ -325,16 +332,16 @@ fn start_core(
     clock: Clock,
     sender: &Inlet,
     receiver: Inbox,
-    logins: Arc<Logins>,
+    (logins, vitals): (Arc<Logins>, Arc<Vitals>),
 ) -> io::Result<Vec<JoinHandle<()>>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
-    let statistics = Arc::<syncer::Statistics>::default();
-    let syncer = spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
+    let counting = Arc::clone(&vitals);
+    let syncer = spawn("syncer", move || syncer::run(&requests, &inbox, &counting))?;
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     let checkpointer = spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
-    let router = Router::new(broker, clock, sync, checkpoint, logins);
+    let router = Router::new(broker, clock, (sync, checkpoint), logins, vitals);
     let router = spawn("router", move || {
         if let Err(error) = router.run(receiver) {
             fatal(&error);

@@ -40,6 +40,7 @@ pub(super) fn run(watch: &Watch, rim: &Rim) {
     let mut alarmed = false;
     loop {
         let measures = watch.measure();
+        rim.vitals.measured(measures);
         let alarming = measures.alarming();
         if (alarming || alarmed) && rim.inbox.send(Input::Measured(measures)).is_err() {
             return;

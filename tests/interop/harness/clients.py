@@ -37,13 +37,18 @@ def go(sources, target):
 
 
 def python(sources, target):
+    return files(sources, ".py", python_with(target, "pika"))
+
+
+def python_with(target, *packages):
+    """An interpreter that has these packages."""
     interpreter = target / "bin" / "python"
     if not (target / "installed").exists():
         apt(shutil.which("pip3") or shutil.which("pip"), "python3-venv")
         call(sys.executable, "-m", "venv", target)
-        call(interpreter, "-m", "pip", "install", "--quiet", "pika")
+        call(interpreter, "-m", "pip", "install", "--quiet", *packages)
         (target / "installed").touch()
-    return files(sources, ".py", interpreter)
+    return interpreter
 
 
 def node(sources, target):
