@@ -110,6 +110,11 @@ pub struct Config {
     #[arg(long, value_name = "ADDR:PORT|off", default_value = MANAGEMENT)]
     pub management: String,
 
+    /// Where the HTTP API and the page are with TLS, with the same certificate, or off
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
+    pub management_tls: String,
+
     /// Where metrics are without a password, as on RabbitMQ's port 15692, or off
     #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
     pub metrics: String,
@@ -276,7 +281,8 @@ mod tests {
 
     #[test]
     fn what_rabbitmq_calls_otherwise_is_a_flag_here() {
-        for (_, flag, _) in rabbitmq::KEYS {
+        let flags = rabbitmq::KEYS.iter().map(|(_, flag, _)| flag);
+        for flag in flags.chain(rabbitmq::ENDPOINTS.iter().map(|(_, flag, _)| flag)) {
             let known = command().get_arguments().any(|arg| arg.get_long() == Some(flag));
             assert!(known || cfg!(not(feature = "tls")), "{flag}");
         }

@@ -14,6 +14,8 @@ mod bell;
 mod clock;
 mod definitions;
 mod door;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod histogram;
 mod inbox;
 mod limits;
@@ -34,6 +36,8 @@ mod watchdog;
 
 use std::error::Error;
 use std::io::{self, Write};
+#[cfg(not(feature = "tls"))]
+use std::iter;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -42,7 +46,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use log::info;
+use log::{error, info};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -55,6 +59,8 @@ use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 #[cfg(feature = "management")]
 pub use definitions::print as print_definitions;
 pub use door::{Closed, Door, Line};
+#[cfg(feature = "tls")]
+pub use encrypted::{EncryptedStream, Encryption};
 pub use histogram::{Counted, Histogram};
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
@@ -134,7 +140,10 @@ pub fn run<T>(
     server.announce(config);
     for signal in signals.forever() {
         if signal == SIGHUP {
-            server.secure.reload();
+            match server.reload(config) {
+                Ok(()) => info!("certificates read again"),
+                Err(error) => error!("the certificates in use stay: {error}"),
+            }
             continue;
         }
         info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
@@ -151,6 +160,7 @@ pub fn run<T>(
 pub struct Server {
     addresses: Vec<SocketAddr>,
     /// What is read again on SIGHUP.
+    #[cfg(feature = "tls")]
     secure: Secure,
     rim: Arc<Rim>,
     listeners: Vec<JoinHandle<()>>,
@@ -167,14 +177,17 @@ impl Server {
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let clock = Clock::new();
         let limits = limits::raise();
-        let bound = bind_all(config)?;
+        #[cfg(feature = "tls")]
+        let secure = Secure::tls(config)?.unwrap_or(Secure::Plain);
+        #[cfg(not(feature = "tls"))]
+        let secure = Secure::Plain;
+        let bound = bind_all(config, &secure)?;
         // Restored before anybody can connect: clients that can connect can work.
         let memory = watchdog::memory_total();
         let mut broker = open_broker(config, clock, &limits, memory)?;
         let doors = open_doors(bound)?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
-        let secure = doors.last().map_or(Secure::Plain, |door| door.secure.clone());
         let (sender, receiver) = inbox();
         let logins = logins(config, &broker)?;
         if let Some(path) = &config.definitions {
@@ -204,7 +217,14 @@ impl Server {
                 spawn("listener", move || listener::run(&door, &rim))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { addresses, secure, rim, listeners, core })
+        Ok(Self {
+            addresses,
+            #[cfg(feature = "tls")]
+            secure,
+            rim,
+            listeners,
+            core,
+        })
     }
 
     /// Where it listens, with the real port where 0 was asked for.
@@ -227,6 +247,26 @@ impl Server {
     /// The way in for other parts of this process.
     pub fn door(&self) -> Door {
         Door::new(Arc::clone(&self.rim))
+    }
+
+    /// Makes encrypted streams for clients of management; `None` without a certificate.
+    #[cfg(feature = "tls")]
+    pub fn encryption(&self) -> Option<Encryption> {
+        match &self.secure {
+            Secure::Plain => None,
+            Secure::Tls(tls) => Some(Encryption(Arc::clone(tls))),
+        }
+    }
+
+    /// Reads certificates again. If they cannot be used, those there are stay.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be used.
+    pub fn reload(&self, config: &Config) -> Result<(), ServerError> {
+        #[cfg(feature = "tls")]
+        self.secure.reload(config)?;
+        Ok(())
     }
 
     /// Stops in order: accepts nobody any more, closes all connections (320), and the store.
@@ -298,15 +338,13 @@ struct Reserved {
 
 /// Binds all addresses: one that is taken is found out before anything is restored. Those with TLS
 /// come last and share their certificates.
-fn bind_all(config: &Config) -> Result<Vec<Reserved>, ServerError> {
+fn bind_all(config: &Config, secure: &Secure) -> Result<Vec<Reserved>, ServerError> {
     let plain = config.listen.iter().map(|address| (address, Secure::Plain));
     #[cfg(feature = "tls")]
-    let addresses = {
-        let secure = Secure::tls(config)?;
-        plain.chain(config.tls_listen.iter().zip(secure.into_iter().cycle()))
-    };
+    let encrypted = config.tls_listen.iter();
     #[cfg(not(feature = "tls"))]
-    let addresses = plain;
+    let encrypted = iter::empty();
+    let addresses = plain.chain(encrypted.map(|address| (address, secure.clone())));
     let reserve = |(address, secure): (&String, Secure)| {
         let bound = address::bind(address).map_err(not_listening(address))?;
         Ok(Reserved { address: address.clone(), bound, secure })
