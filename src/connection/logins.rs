@@ -38,10 +38,7 @@ const FAILURES_MS: u64 = 60_000;
 /// The users, and what has been learned of who tried.
 pub struct Logins {
     users: RwLock<Arc<Users>>,
-    /// Users who may only come from the machine itself.
-    loopback_users: BTreeSet<String>,
-    /// How new passwords are hashed.
-    hashing: Hashing,
+    rules: RwLock<LoginRules>,
     /// The key of the digests below.
     key: [u8; 32],
     remembered: Mutex<HashSet<[u8; 32]>>,
@@ -54,6 +51,15 @@ pub struct Logins {
     /// How many passwords were tried, and how many of them were right.
     attempts: AtomicU64,
     successes: AtomicU64,
+}
+
+/// What an operator says of logins.
+#[derive(Clone, Debug)]
+pub struct LoginRules {
+    /// Users who may only come from the machine itself.
+    pub loopback_users: BTreeSet<String>,
+    /// How new passwords are hashed.
+    pub hashing: Hashing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +78,10 @@ impl Logins {
     ) -> Self {
         Self {
             users: RwLock::new(users),
-            loopback_users: loopback_users.into_iter().collect(),
-            hashing,
+            rules: RwLock::new(LoginRules {
+                loopback_users: loopback_users.into_iter().collect(),
+                hashing,
+            }),
             key,
             remembered: Mutex::default(),
             one_at_a_time: Mutex::default(),
@@ -88,6 +96,11 @@ impl Logins {
     /// From now these are the users.
     pub fn replace(&self, users: Arc<Users>) {
         *self.users.write() = users;
+    }
+
+    /// From now on these are the rules.
+    pub fn set_rules(&self, rules: LoginRules) {
+        *self.rules.write() = rules;
     }
 
     /// A user by name.
@@ -141,7 +154,7 @@ impl Logins {
 
     /// Whether a user may log in from an address.
     pub fn admits(&self, name: &str, peer: IpAddr) -> bool {
-        is_loopback(peer) || !self.loopback_users.contains(name)
+        is_loopback(peer) || !self.rules.read().loopback_users.contains(name)
     }
 
     /// The hash of a new password.
@@ -151,7 +164,7 @@ impl Logins {
     pub fn hash(&self, password: &[u8]) -> Result<PasswordHash, getrandom::Error> {
         let mut salt = [0; SALT_OCTETS];
         getrandom::fill(&mut salt)?;
-        Ok(PasswordHash::new(self.hashing, salt, password))
+        Ok(PasswordHash::new(self.rules.read().hashing, salt, password))
     }
 
     /// A login from there has failed. Says whether that peer fails so often that it is to wait for

@@ -43,7 +43,7 @@ use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
 pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
-pub use logins::{Logins, Stranger};
+pub use logins::{LoginRules, Logins, Stranger};
 pub use output::Outgoing;
 
 use assembler::Assembler;

@@ -22,6 +22,7 @@ mod limits;
 mod listener;
 mod outbox;
 mod proxy;
+mod reload;
 mod rim;
 mod router;
 mod socket;
@@ -46,14 +47,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use log::{error, info};
+use log::info;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
-use crate::config::Config;
-use crate::connection::{ConnectionOptions, Logins};
+use crate::config::{Config, Source};
+use crate::connection::{ConnectionOptions, LoginRules, Logins};
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 #[cfg(feature = "management")]
@@ -125,25 +126,24 @@ pub enum ServerError {
     Start(#[from] io::Error),
 }
 
-/// `leveret serve`: runs until SIGTERM or SIGINT. What `beside` starts lives as long as the broker.
+/// `leveret serve`: runs until SIGTERM or SIGINT, and reads its settings again on SIGHUP. What
+/// `beside` starts lives as long as the broker.
 ///
 /// # Errors
 ///
 /// When it cannot start. What fails later ends the process.
 pub fn run<T>(
-    config: &Config,
+    source: &mut Source,
     beside: impl FnOnce(&Config, &Server) -> Result<T, ServerError>,
 ) -> Result<(), ServerError> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let config = &source.reading().config;
     let server = Server::start(config)?;
     let beside = beside(config, &server)?;
     server.announce(config);
     for signal in signals.forever() {
         if signal == SIGHUP {
-            match server.reload(config) {
-                Ok(()) => info!("certificates read again"),
-                Err(error) => error!("the certificates in use stay: {error}"),
-            }
+            reload::run(source, &server);
             continue;
         }
         info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
@@ -163,6 +163,7 @@ pub struct Server {
     #[cfg(feature = "tls")]
     secure: Secure,
     rim: Arc<Rim>,
+    watch: Arc<Watch>,
     listeners: Vec<JoinHandle<()>>,
     /// The router and those that wait for the disk in its place, in the order in which they end.
     core: Vec<JoinHandle<()>>,
@@ -203,13 +204,10 @@ impl Server {
         let proxies = config.proxy_from.clone();
         let rim =
             Arc::new(Rim::new(clock, sender, options, vitals, (Bell::new()?, seats), proxies));
-        let watch = Watch {
-            directory: config.data_dir.clone(),
-            disk_limit: config.disk_free_limit,
-            memory_limit: config.memory_limit(memory),
-        };
-        let watched = Arc::clone(&rim);
-        spawn("watchdog", move || watchdog::run(&watch, &watched))?;
+        let watch = Arc::new(Watch::new(config.data_dir.clone()));
+        watch.limit(config.disk_free_limit, config.memory_limit(memory));
+        let (watched, watching) = (Arc::clone(&rim), Arc::clone(&watch));
+        spawn("watchdog", move || watchdog::run(&watching, &watched))?;
         let listeners = doors
             .into_iter()
             .map(|door| {
@@ -222,6 +220,7 @@ impl Server {
             #[cfg(feature = "tls")]
             secure,
             rim,
+            watch,
             listeners,
             core,
         })
@@ -258,7 +257,9 @@ impl Server {
         }
     }
 
-    /// Reads certificates again. If they cannot be used, those there are stay.
+    /// From now on holds what a configuration says of certificates, which are read again, of limits
+    /// and of logins; what else it says does not. Nothing changes if the certificates cannot be
+    /// used.
     ///
     /// # Errors
     ///
@@ -266,6 +267,8 @@ impl Server {
     pub fn reload(&self, config: &Config) -> Result<(), ServerError> {
         #[cfg(feature = "tls")]
         self.secure.reload(config)?;
+        self.watch.limit(config.disk_free_limit, config.memory_limit(watchdog::memory_total()));
+        self.rim.options.logins.set_rules(login_rules(config));
         Ok(())
     }
 
@@ -324,9 +327,14 @@ fn open_broker(
 fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)?;
-    let hashing = config.password_hashing.into();
-    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty()).cloned();
+    let LoginRules { loopback_users, hashing } = login_rules(config);
     Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
+}
+
+fn login_rules(config: &Config) -> LoginRules {
+    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty());
+    let hashing = config.password_hashing.into();
+    LoginRules { loopback_users: loopback_users.cloned().collect(), hashing }
 }
 
 /// An address that is ours, where nobody can connect yet.
