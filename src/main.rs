@@ -12,8 +12,9 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use log::LevelFilter;
 
-use leveret::config::{Config, ConfigError, FileError};
+use leveret::config::{Config, ConfigError, Source};
 use leveret::inspect::{self, InspectError, InspectOptions, Verdict};
 use leveret::perf;
 use leveret::server;
@@ -76,9 +77,9 @@ fn main() -> ExitCode {
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
         None => 1,
     };
-    let flags: Vec<_> = env::args_os().skip(words).collect();
-    match Config::read(&flags) {
-        Ok((config, unknown)) => serve(&config, &unknown),
+    let flags = env::args_os().skip(words).collect();
+    match Source::read(flags) {
+        Ok(source) => serve(source),
         Err(ConfigError::Line(error)) => answer(&error),
         Err(error) => fail(&error),
     }
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
 #[cfg(feature = "management")]
 fn print_definitions(definitions: &Definitions) -> ExitCode {
     let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
-    env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
+    env_logger::Builder::new().filter_level(LevelFilter::Warn).format_target(false).init();
     let printed = server::print_definitions(&config, definitions.compare.as_deref());
     match printed.map(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
@@ -96,12 +97,15 @@ fn print_definitions(definitions: &Definitions) -> ExitCode {
     }
 }
 
-fn serve(config: &Config, unknown: &[FileError]) -> ExitCode {
-    env_logger::Builder::new().filter_level(config.log).format_target(false).init();
-    for key in unknown {
+fn serve(mut source: Source) -> ExitCode {
+    let reading = source.reading();
+    // The level may change while the broker runs: whoever logs asks for it first.
+    env_logger::Builder::new().filter_level(LevelFilter::Trace).format_target(false).init();
+    log::set_max_level(reading.config.log);
+    for key in &reading.unknown {
         log::warn!("{key}");
     }
-    match server::run(config, beside) {
+    match server::run(&mut source, beside) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -127,7 +131,7 @@ fn beside(config: &Config, _: &server::Server) -> Result<(), server::ServerError
 
 /// `leveret perf`: the check's findings are printed by then, they only decide the exit code.
 fn put_load(options: &perf::Options) -> ExitCode {
-    env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_target(false).init();
+    env_logger::Builder::new().filter_level(LevelFilter::Warn).format_target(false).init();
     match perf::run(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -344,6 +344,10 @@ fn metrics_have_the_names_of_dashboards() {
         "rabbitmq_queue_messages_ready 0",
         "rabbitmq_queues 1",
         "rabbitmq_process_open_fds ",
+        "rabbitmq_alarms_memory_used_watermark 0",
+        "rabbitmq_message_size_bytes_bucket{protocol=\"amqp091\",le=\"+Inf\"} 0",
+        "leveret_turn_seconds_bucket{le=\"0.00001\"} ",
+        "leveret_sync_seconds_sum ",
         "leveret_messages_dropped_total{cause=\"maxlen\"} 0",
     ] {
         assert!(text.contains(name), "{name} is missing");
@@ -362,6 +366,9 @@ fn metrics_have_the_names_of_dashboards() {
     let text = say(address, detailed, "", "").body;
     assert!(text.contains("rabbitmq_detailed_queue_messages_ready{"), "{text}");
     assert!(!text.contains("exchange"), "{text}");
+    let text = say(address, "GET /metrics/detailed?family=node_persister_metrics", "", "").body;
+    assert!(text.contains("rabbitmq_detailed_io_sync_ops_total "), "{text}");
+    assert_eq!(text.lines().count(), 6, "{text}");
     assert_eq!(say(address, "GET /api/overview", "", "").status, 404);
 }
 

@@ -50,6 +50,7 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 #[derive(Debug)]
 pub struct Admin {
     address: Option<SocketAddr>,
+    tls_address: Option<SocketAddr>,
     metrics_address: Option<SocketAddr>,
     socket: PathBuf,
 }
@@ -65,10 +66,21 @@ impl Admin {
         let metrics_port = bind(&config.metrics)?;
         let address = port.as_ref().and_then(|port| port.local_addr().ok());
         let metrics_address = metrics_port.as_ref().and_then(|port| port.local_addr().ok());
+        #[cfg(feature = "tls")]
+        let tls_port = bind(&config.management_tls)?;
+        #[cfg(feature = "tls")]
+        let tls_address = tls_port.as_ref().and_then(|port| port.local_addr().ok());
+        #[cfg(not(feature = "tls"))]
+        let tls_address = None;
         let socket = config.data_dir.join(CONTROL_SOCKET);
         let control = bind_control(&socket).map_err(|error| cannot(&socket.display(), &error))?;
-        let site = Arc::new(Site::new(server, config, address));
-        for listener in port.map(Listener::Tcp).into_iter().chain([Listener::Unix(control)]) {
+        let site = Arc::new(Site::new(server, config, (address, tls_address)));
+        let mut listeners: Vec<_> = port.map(Listener::Tcp).into_iter().collect();
+        #[cfg(feature = "tls")]
+        listeners
+            .extend(tls_port.zip(server.encryption()).map(|(port, it)| Listener::Tls(port, it)));
+        listeners.push(Listener::Unix(control));
+        for listener in listeners {
             let answers: Arc<dyn Answers> = Arc::clone(&site) as _;
             spawn("management-port", move || serve(&listener, &answers))?;
         }
@@ -80,12 +92,20 @@ impl Admin {
         if let Some(address) = address {
             info!("management on http://{address}/");
         }
-        Ok(Self { address, metrics_address, socket })
+        if let Some(address) = tls_address {
+            info!("management on https://{address}/");
+        }
+        Ok(Self { address, tls_address, metrics_address, socket })
     }
 
     /// Where the HTTP API is, with the real port; `None` if it is off.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where the HTTP API is with TLS, with the real port; `None` if it is not.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// Where metrics are without a password; `None` if they are not.

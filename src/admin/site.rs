@@ -33,13 +33,19 @@ pub(super) struct Site {
     pub(super) amqp: Vec<SocketAddr>,
     /// Where management is.
     pub(super) management: Option<SocketAddr>,
+    /// Where it is with TLS.
+    pub(super) management_tls: Option<SocketAddr>,
     /// Where messages are kept, for people.
     pub(super) data_dir: String,
     guard: Guard,
 }
 
 impl Site {
-    pub(super) fn new(server: &Server, config: &Config, management: Option<SocketAddr>) -> Self {
+    pub(super) fn new(
+        server: &Server,
+        config: &Config,
+        (management, management_tls): (Option<SocketAddr>, Option<SocketAddr>),
+    ) -> Self {
         let door = server.door();
         Self {
             questions: Questions(door.clone()),
@@ -47,6 +53,7 @@ impl Site {
             started: door.now(),
             amqp: server.addresses().to_vec(),
             management,
+            management_tls,
             data_dir: config.data_dir.display().to_string(),
             guard: Guard::new(door.logins(), Some(Questions(door.clone()))),
             door,

@@ -31,6 +31,11 @@ use super::Broker;
 use super::channel::Mode;
 use super::command::Command;
 use super::effect::{Effects, Output};
+use super::report::AlarmsReport;
+
+/// What the store may have run out of, as a reason for clients.
+const NO_SPACE: &str = "low on disk: no space left";
+const NO_DESCRIPTORS: &str = "low on file descriptors";
 
 /// How long what the store refused is left before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -89,7 +94,7 @@ pub(super) struct Alarms {
     disk: Option<String>,
     memory: Option<String>,
     /// What the store could not do.
-    store: Option<String>,
+    store: Option<&'static str>,
     /// When the store is tried again; set while `store` is.
     retry_at: Timestamp,
     /// Something was refused since the last try.
@@ -120,6 +125,15 @@ impl Alarms {
         self.disk.is_some() || self.memory.is_some() || self.store.is_some()
     }
 
+    /// What management is told.
+    pub(super) fn report(&self) -> AlarmsReport {
+        AlarmsReport {
+            disk: self.disk.is_some() || self.store == Some(NO_SPACE),
+            memory: self.memory.is_some(),
+            descriptors: self.store == Some(NO_DESCRIPTORS),
+        }
+    }
+
     /// When the broker has to be called at the latest.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         if self.store.is_some() {
@@ -144,11 +158,7 @@ impl Alarms {
         self.refused = true;
         if self.store.is_none() {
             warn!("publishers are blocked: {error}");
-            self.store = Some(if error.is_full() {
-                "low on disk: no space left".to_owned()
-            } else {
-                "low on file descriptors".to_owned()
-            });
+            self.store = Some(if error.is_full() { NO_SPACE } else { NO_DESCRIPTORS });
         }
     }
 
@@ -156,12 +166,8 @@ impl Alarms {
     fn reason(&self) -> ShortString {
         // A full disk has one reason, however it was noticed.
         let disk = self.disk.as_ref().filter(|_| self.store.is_none());
-        let reasons: Vec<_> = [&self.memory, &self.store]
-            .into_iter()
-            .flatten()
-            .chain(disk)
-            .map(String::as_str)
-            .collect();
+        let measured = self.memory.iter().chain(disk).map(String::as_str);
+        let reasons: Vec<_> = measured.chain(self.store).collect();
         ShortString::clipped(&reasons.join(" & "))
     }
 }

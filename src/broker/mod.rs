@@ -79,7 +79,7 @@ pub use exception::Exception;
 pub use fsync::FsyncPolicy;
 pub use options::BrokerOptions;
 pub use replayed::BrokerError;
-pub use statistics::{Churn, MessageStats, Statistics, Traffic, TrafficStats};
+pub use statistics::{Churn, MessageStats, Sizes, Statistics, Traffic, TrafficStats};
 
 use std::collections::BTreeMap;
 

@@ -212,6 +212,7 @@ impl Broker {
         let routed = self.scratch.queues.len() as u64;
         self.channels[call.channel].stats.publish += 1;
         self.statistics.messages.publish += 1;
+        self.statistics.sizes.count(message.body_length().into());
         self.statistics.messages.publish_in += 1;
         self.statistics.messages.publish_out += routed;
         if let Some(exchange) = self.exchanges.get_mut(&exchange) {

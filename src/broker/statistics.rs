@@ -101,11 +101,46 @@ impl MessageStats {
     }
 }
 
+/// Published messages by the size of their bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    counts: [u64; Self::BOUNDS.len() + 1],
+    octets: u64,
+}
+
+impl Sizes {
+    /// The greatest body in each bucket, in octets, as RabbitMQ has them; the last has no bound.
+    pub const BOUNDS: [u64; 8] =
+        [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000, 100_000_000];
+
+    /// Counts a message.
+    pub(super) fn count(&mut self, octets: u64) {
+        let bucket = Self::BOUNDS.partition_point(|bound| *bound < octets);
+        self.counts[bucket] += 1;
+        self.octets += octets;
+    }
+
+    /// How many messages are not greater than each of [`Self::BOUNDS`], and how many there are.
+    pub fn cumulated(&self) -> impl Iterator<Item = u64> + '_ {
+        self.counts.iter().scan(0, |messages, count| {
+            *messages += count;
+            Some(*messages)
+        })
+    }
+
+    /// Octets of all bodies.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+}
+
 /// What is counted for the whole broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Messages.
     pub messages: MessageStats,
+    /// Messages that were published, by size.
+    pub sizes: Sizes,
     /// Messages that left without an acknowledgement; kept elsewhere, filled in for a report.
     pub drops: Counts,
     /// Comings and goings.
@@ -157,5 +192,21 @@ counters! {
         send_oct,
         /// Writes.
         send_cnt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_counted_in_the_bucket_of_its_size_and_all_above() {
+        let mut sizes = Sizes::default();
+        for octets in [0, 100, 101, 200_000_000] {
+            sizes.count(octets);
+        }
+        let cumulated: Vec<_> = sizes.cumulated().collect();
+        assert_eq!(cumulated, [2, 3, 3, 3, 3, 3, 3, 3, 4]);
+        assert_eq!(sizes.octets(), 200_000_201);
     }
 }

@@ -8,14 +8,17 @@ mod file;
 
 mod line;
 
+mod source;
+
 pub use line::{command, variable};
 pub use setting::FileError;
+pub use source::{Changed, Reading, Source};
 
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, FromArgMatches};
+use clap::{ArgMatches, Args, FromArgMatches};
 use ipnet::IpNet;
 use log::LevelFilter;
 
@@ -110,6 +113,11 @@ pub struct Config {
     #[arg(long, value_name = "ADDR:PORT|off", default_value = MANAGEMENT)]
     pub management: String,
 
+    /// Where the HTTP API and the page are with TLS, with the same certificate, or off
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
+    pub management_tls: String,
+
     /// Where metrics are without a password, as on RabbitMQ's port 15692, or off
     #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF)]
     pub metrics: String,
@@ -132,10 +140,15 @@ impl Config {
     /// One line for people: a flag, variable or key that is not understood; a file that cannot be
     /// read. Also the help text, if that was asked for.
     pub fn read(flags: &[OsString]) -> Result<(Self, Vec<FileError>), ConfigError> {
+        Self::matches(flags).map(|(_, config, unknown)| (config, unknown))
+    }
+
+    /// The same with the settings as they are written.
+    fn matches(flags: &[OsString]) -> Result<(ArgMatches, Self, Vec<FileError>), ConfigError> {
         let command = command();
         let matches = command.clone().no_binary_name(true).try_get_matches_from(flags)?;
         let config = Self::from_arg_matches(&matches)?;
-        let Some(path) = &config.config else { return Ok((config, Vec::new())) };
+        let Some(path) = &config.config else { return Ok((matches, config, Vec::new())) };
         let (mut arguments, mut unknown) = line::arguments(path, &command, &matches)?;
         arguments.extend(flags.iter().cloned());
         let matches = command.no_binary_name(true).try_get_matches_from(arguments)?;
@@ -143,7 +156,7 @@ impl Config {
         if config.strict_config && !unknown.is_empty() {
             return Err(unknown.swap_remove(0).into());
         }
-        Ok((config, unknown))
+        Ok((matches, config, unknown))
     }
 
     /// The memory above which publishers are blocked, of `total` octets; 0 is never.
@@ -180,11 +193,17 @@ impl From<PasswordHashing> for Hashing {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The command line, or a value from the environment or the file. Also a call for help.
-    #[error(transparent)]
+    #[error("{}", first_line(.0))]
     Line(#[from] clap::Error),
     /// The file.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+/// What is wrong, without the usage that clap puts behind it.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 impl Default for Config {
@@ -276,7 +295,8 @@ mod tests {
 
     #[test]
     fn what_rabbitmq_calls_otherwise_is_a_flag_here() {
-        for (_, flag, _) in rabbitmq::KEYS {
+        let flags = rabbitmq::KEYS.iter().map(|(_, flag, _)| flag);
+        for flag in flags.chain(rabbitmq::ENDPOINTS.iter().map(|(_, flag, _)| flag)) {
             let known = command().get_arguments().any(|arg| arg.get_long() == Some(flag));
             assert!(known || cfg!(not(feature = "tls")), "{flag}");
         }

@@ -28,6 +28,8 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("ssl_options.keyfile", "tls-key", Form::Same),
     ("ssl_options.cacertfile", "tls-client-roots", Form::Same),
     ("ssl_options.fail_if_no_peer_cert", "tls-client-required", Form::Switch),
+    ("management.ssl.certfile", "tls-certificate", Form::Same),
+    ("management.ssl.keyfile", "tls-key", Form::Same),
     ("load_definitions", "definitions", Form::Same),
     ("definitions.local.path", "definitions", Form::Same),
     ("loopback_users.$", "loopback-users", Form::Member),
@@ -36,6 +38,14 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("vm_memory_high_watermark.relative", "memory-high-watermark", Form::Same),
     ("log.console.level", "log", Form::Same),
     ("log.level", "log", Form::Same),
+];
+
+/// Where RabbitMQ has an address in two keys, `.ip` and `.port`: the beginning of both, the flag,
+/// and the port that is meant without one.
+pub(super) const ENDPOINTS: &[(&str, &str, &str)] = &[
+    ("management.tcp", "management", "15672"),
+    ("management.ssl", "management-tls", "15671"),
+    ("prometheus.tcp", "metrics", "15692"),
 ];
 
 /// Reads RabbitMQ's form.
@@ -56,9 +66,14 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Setting>, FileError> 
             verifies = value == "verify_peer";
             continue;
         }
-        let setting = setting(key, value);
+        let setting = endpoint(key, value, &settings).unwrap_or_else(|| setting(key, value));
         match settings.iter_mut().find(|other| other.flag == setting.flag) {
             Some(other) if setting.flag.ends_with("listen") => other.values.extend(setting.values),
+            Some(other) if key.starts_with("management.ssl.") && setting.values != other.values => {
+                let reason =
+                    format!("'{key}' has to be that of ssl_options: there is one for both");
+                return Err(FileError::Syntax { path: path.to_owned(), line: number + 1, reason });
+            }
             Some(other) if setting.flag == "loopback-users" => other.values.extend(setting.values),
             Some(other) => *other = setting,
             None => settings.push(setting),
@@ -69,6 +84,21 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Setting>, FileError> 
         settings.retain(|setting| !setting.flag.starts_with("tls-client-"));
     }
     Ok(settings)
+}
+
+/// A half of an address, joined with the other half if that is among the settings.
+fn endpoint(key: &str, value: &str, settings: &[Setting]) -> Option<Setting> {
+    let (start, part) = key.rsplit_once('.').filter(|(_, part)| ["ip", "port"].contains(part))?;
+    let (_, flag, port) = ENDPOINTS.iter().find(|(known, ..)| *known == start)?;
+    let said = settings.iter().find(|it| it.flag == *flag).and_then(|it| it.values.first());
+    let (other_ip, other_port) =
+        said.and_then(|address| address.rsplit_once(':')).unwrap_or(("0.0.0.0", port));
+    let address = match part {
+        "port" => format!("{other_ip}:{value}"),
+        _ if value.contains(':') => format!("[{value}]:{other_port}"),
+        _ => format!("{value}:{other_port}"),
+    };
+    Some(Setting { key: key.to_owned(), flag: (*flag).to_owned(), values: vec![address] })
 }
 
 fn setting(key: &str, value: &str) -> Setting {
@@ -118,6 +148,26 @@ mod tests {
         let flags = parsed(&format!("{text}ssl_options.verify = verify_peer\n"));
         let flags: Vec<_> = flags.into_iter().map(|(flag, _)| flag).collect();
         assert_eq!(flags, ["tls-client-roots", "tls-client-required"]);
+    }
+
+    #[test]
+    fn addresses_in_two_keys_are_joined() {
+        for (text, flag, address) in [
+            ("management.tcp.port = 1\nmanagement.tcp.ip = 10.0.0.1", "management", "10.0.0.1:1"),
+            ("management.tcp.ip = ::1\nmanagement.tcp.port = 1", "management", "[::1]:1"),
+            ("management.ssl.port = 2", "management-tls", "0.0.0.0:2"),
+            ("prometheus.tcp.ip = 127.0.0.1", "metrics", "127.0.0.1:15692"),
+        ] {
+            assert_eq!(parsed(text), [(flag.to_owned(), vec![address.to_owned()])], "{text}");
+        }
+    }
+
+    #[test]
+    fn management_shows_the_certificate_of_amqp() {
+        let text = "ssl_options.certfile = a.pem\nmanagement.ssl.certfile = ";
+        assert_eq!(parsed(&format!("{text}a.pem")).len(), 1);
+        let error = parse(Path::new("rabbitmq.conf"), &format!("{text}b.pem")).unwrap_err();
+        assert!(error.to_string().starts_with("rabbitmq.conf:2: 'management.ssl.certfile' has"));
     }
 
     #[test]

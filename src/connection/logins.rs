@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -38,10 +38,7 @@ const FAILURES_MS: u64 = 60_000;
 /// The users, and what has been learned of who tried.
 pub struct Logins {
     users: RwLock<Arc<Users>>,
-    /// Users who may only come from the machine itself.
-    loopback_users: BTreeSet<String>,
-    /// How new passwords are hashed.
-    hashing: Hashing,
+    rules: RwLock<LoginRules>,
     /// The key of the digests below.
     key: [u8; 32],
     remembered: Mutex<HashSet<[u8; 32]>>,
@@ -51,6 +48,18 @@ pub struct Logins {
     stand_in: PasswordHash,
     failures: Mutex<HashMap<IpAddr, Failures>>,
     strangers: AtomicUsize,
+    /// How many passwords were tried, and how many of them were right.
+    attempts: AtomicU64,
+    successes: AtomicU64,
+}
+
+/// What an operator says of logins.
+#[derive(Clone, Debug)]
+pub struct LoginRules {
+    /// Users who may only come from the machine itself.
+    pub loopback_users: BTreeSet<String>,
+    /// How new passwords are hashed.
+    pub hashing: Hashing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,20 +78,29 @@ impl Logins {
     ) -> Self {
         Self {
             users: RwLock::new(users),
-            loopback_users: loopback_users.into_iter().collect(),
-            hashing,
+            rules: RwLock::new(LoginRules {
+                loopback_users: loopback_users.into_iter().collect(),
+                hashing,
+            }),
             key,
             remembered: Mutex::default(),
             one_at_a_time: Mutex::default(),
             stand_in: PasswordHash::stand_in(),
             failures: Mutex::default(),
             strangers: AtomicUsize::new(0),
+            attempts: AtomicU64::new(0),
+            successes: AtomicU64::new(0),
         }
     }
 
     /// From now these are the users.
     pub fn replace(&self, users: Arc<Users>) {
         *self.users.write() = users;
+    }
+
+    /// From now on these are the rules.
+    pub fn set_rules(&self, rules: LoginRules) {
+        *self.rules.write() = rules;
     }
 
     /// A user by name.
@@ -93,6 +111,19 @@ impl Logins {
     /// The user of this name, if the password is right. A wrong name takes as long as a wrong
     /// password, whatever the user's hash is.
     pub fn verify(&self, name: &str, password: &[u8]) -> Option<User> {
+        let user = self.look_up(name, password);
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.successes.fetch_add(user.is_some().into(), Ordering::Relaxed);
+        user
+    }
+
+    /// How many passwords were tried, and how many of them were right.
+    pub fn attempts(&self) -> (u64, u64) {
+        let successes = self.successes.load(Ordering::Relaxed);
+        (self.attempts.load(Ordering::Relaxed).max(successes), successes)
+    }
+
+    fn look_up(&self, name: &str, password: &[u8]) -> Option<User> {
         let user = self.user(name);
         let hash = user.as_ref().and_then(|user| user.password.as_ref());
         let digest = hash.map(|hash| self.digest(name, hash, password));
@@ -123,7 +154,7 @@ impl Logins {
 
     /// Whether a user may log in from an address.
     pub fn admits(&self, name: &str, peer: IpAddr) -> bool {
-        is_loopback(peer) || !self.loopback_users.contains(name)
+        is_loopback(peer) || !self.rules.read().loopback_users.contains(name)
     }
 
     /// The hash of a new password.
@@ -133,7 +164,7 @@ impl Logins {
     pub fn hash(&self, password: &[u8]) -> Result<PasswordHash, getrandom::Error> {
         let mut salt = [0; SALT_OCTETS];
         getrandom::fill(&mut salt)?;
-        Ok(PasswordHash::new(self.hashing, salt, password))
+        Ok(PasswordHash::new(self.rules.read().hashing, salt, password))
     }
 
     /// A login from there has failed. Says whether that peer fails so often that it is to wait for

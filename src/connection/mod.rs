@@ -45,7 +45,7 @@ use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
 pub use allowance::Allowance;
 pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
-pub use logins::{Logins, Stranger};
+pub use logins::{LoginRules, Logins, Stranger};
 pub use output::Outgoing;
 
 use assembler::Assembler;

@@ -22,6 +22,7 @@ use crate::ids::{ConnectionId, Timestamp};
 use super::inbox::Input;
 use super::outbox::Outbox;
 use super::rim::Rim;
+use super::vitals::Vitals;
 
 /// How long an answer may take: the router is there, or the process is about to end.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -82,6 +83,11 @@ impl Door {
     /// The broker's time.
     pub fn now(&self) -> Timestamp {
         self.rim.clock.now()
+    }
+
+    /// What this process knows of itself.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        Arc::clone(&self.rim.vitals)
     }
 
     /// How many sockets are connected, and how many may be.

@@ -14,11 +14,15 @@ mod bell;
 mod clock;
 mod definitions;
 mod door;
+#[cfg(feature = "tls")]
+mod encrypted;
+mod histogram;
 mod inbox;
 mod limits;
 mod listener;
 mod outbox;
 mod proxy;
+mod reload;
 mod rim;
 mod router;
 mod socket;
@@ -28,10 +32,13 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod vitals;
 mod watchdog;
 
 use std::error::Error;
 use std::io::{self, Write};
+#[cfg(not(feature = "tls"))]
+use std::iter;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -46,15 +53,19 @@ use signal_hook::iterator::Signals;
 
 use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
-use crate::config::Config;
-use crate::connection::{ConnectionOptions, Logins};
+use crate::config::{Config, Source};
+use crate::connection::{ConnectionOptions, LoginRules, Logins};
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 #[cfg(feature = "management")]
 pub use definitions::print as print_definitions;
 pub use door::{Closed, Door, Line};
 #[cfg(feature = "tls")]
+pub use encrypted::{EncryptedStream, Encryption};
+pub use histogram::{Counted, Histogram};
+#[cfg(feature = "tls")]
 pub use tls::TlsError;
+pub use vitals::Vitals;
 
 use address::Bound;
 use bell::Bell;
@@ -115,22 +126,24 @@ pub enum ServerError {
     Start(#[from] io::Error),
 }
 
-/// `leveret serve`: runs until SIGTERM or SIGINT. What `beside` starts lives as long as the broker.
+/// `leveret serve`: runs until SIGTERM or SIGINT, and reads its settings again on SIGHUP. What
+/// `beside` starts lives as long as the broker.
 ///
 /// # Errors
 ///
 /// When it cannot start. What fails later ends the process.
 pub fn run<T>(
-    config: &Config,
+    source: &mut Source,
     beside: impl FnOnce(&Config, &Server) -> Result<T, ServerError>,
 ) -> Result<(), ServerError> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let config = &source.reading().config;
     let server = Server::start(config)?;
     let beside = beside(config, &server)?;
     server.announce(config);
     for signal in signals.forever() {
         if signal == SIGHUP {
-            server.secure.reload();
+            reload::run(source, &server);
             continue;
         }
         info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
@@ -147,8 +160,10 @@ pub fn run<T>(
 pub struct Server {
     addresses: Vec<SocketAddr>,
     /// What is read again on SIGHUP.
+    #[cfg(feature = "tls")]
     secure: Secure,
     rim: Arc<Rim>,
+    watch: Arc<Watch>,
     listeners: Vec<JoinHandle<()>>,
     /// The router and those that wait for the disk in its place, in the order in which they end.
     core: Vec<JoinHandle<()>>,
@@ -163,14 +178,17 @@ impl Server {
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let clock = Clock::new();
         let limits = limits::raise();
-        let bound = bind_all(config)?;
+        #[cfg(feature = "tls")]
+        let secure = Secure::tls(config)?.unwrap_or(Secure::Plain);
+        #[cfg(not(feature = "tls"))]
+        let secure = Secure::Plain;
+        let bound = bind_all(config, &secure)?;
         // Restored before anybody can connect: clients that can connect can work.
         let memory = watchdog::memory_total();
         let mut broker = open_broker(config, clock, &limits, memory)?;
         let doors = open_doors(bound)?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
-        let secure = doors.last().map_or(Secure::Plain, |door| door.secure.clone());
         let (sender, receiver) = inbox();
         let logins = logins(config, &broker)?;
         if let Some(path) = &config.definitions {
@@ -178,18 +196,18 @@ impl Server {
                 .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
             logins.replace(broker.users());
         }
-        let core = start_core(broker, clock, &sender, receiver, Arc::clone(&logins))?;
+        let vitals = Arc::<Vitals>::default();
+        let router = (Arc::clone(&logins), Arc::clone(&vitals));
+        let core = start_core(broker, clock, &sender, receiver, router)?;
         let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
-        let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats, proxies));
-        let watch = Watch {
-            directory: config.data_dir.clone(),
-            disk_limit: config.disk_free_limit,
-            memory_limit: config.memory_limit(memory),
-        };
-        let watched = Arc::clone(&rim);
-        spawn("watchdog", move || watchdog::run(&watch, &watched))?;
+        let rim =
+            Arc::new(Rim::new(clock, sender, options, vitals, (Bell::new()?, seats), proxies));
+        let watch = Arc::new(Watch::new(config.data_dir.clone()));
+        watch.limit(config.disk_free_limit, config.memory_limit(memory));
+        let (watched, watching) = (Arc::clone(&rim), Arc::clone(&watch));
+        spawn("watchdog", move || watchdog::run(&watching, &watched))?;
         let listeners = doors
             .into_iter()
             .map(|door| {
@@ -197,7 +215,15 @@ impl Server {
                 spawn("listener", move || listener::run(&door, &rim))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { addresses, secure, rim, listeners, core })
+        Ok(Self {
+            addresses,
+            #[cfg(feature = "tls")]
+            secure,
+            rim,
+            watch,
+            listeners,
+            core,
+        })
     }
 
     /// Where it listens, with the real port where 0 was asked for.
@@ -220,6 +246,30 @@ impl Server {
     /// The way in for other parts of this process.
     pub fn door(&self) -> Door {
         Door::new(Arc::clone(&self.rim))
+    }
+
+    /// Makes encrypted streams for clients of management; `None` without a certificate.
+    #[cfg(feature = "tls")]
+    pub fn encryption(&self) -> Option<Encryption> {
+        match &self.secure {
+            Secure::Plain => None,
+            Secure::Tls(tls) => Some(Encryption(Arc::clone(tls))),
+        }
+    }
+
+    /// From now on holds what a configuration says of certificates, which are read again, of limits
+    /// and of logins; what else it says does not. Nothing changes if the certificates cannot be
+    /// used.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be used.
+    pub fn reload(&self, config: &Config) -> Result<(), ServerError> {
+        #[cfg(feature = "tls")]
+        self.secure.reload(config)?;
+        self.watch.limit(config.disk_free_limit, config.memory_limit(watchdog::memory_total()));
+        self.rim.options.logins.set_rules(login_rules(config));
+        Ok(())
     }
 
     /// Stops in order: accepts nobody any more, closes all connections (320), and the store.
@@ -277,9 +327,14 @@ fn open_broker(
 fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)?;
-    let hashing = config.password_hashing.into();
-    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty()).cloned();
+    let LoginRules { loopback_users, hashing } = login_rules(config);
     Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
+}
+
+fn login_rules(config: &Config) -> LoginRules {
+    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty());
+    let hashing = config.password_hashing.into();
+    LoginRules { loopback_users: loopback_users.cloned().collect(), hashing }
 }
 
 /// An address that is ours, where nobody can connect yet.
@@ -291,15 +346,13 @@ struct Reserved {
 
 /// Binds all addresses: one that is taken is found out before anything is restored. Those with TLS
 /// come last and share their certificates.
-fn bind_all(config: &Config) -> Result<Vec<Reserved>, ServerError> {
+fn bind_all(config: &Config, secure: &Secure) -> Result<Vec<Reserved>, ServerError> {
     let plain = config.listen.iter().map(|address| (address, Secure::Plain));
     #[cfg(feature = "tls")]
-    let addresses = {
-        let secure = Secure::tls(config)?;
-        plain.chain(config.tls_listen.iter().zip(secure.into_iter().cycle()))
-    };
+    let encrypted = config.tls_listen.iter();
     #[cfg(not(feature = "tls"))]
-    let addresses = plain;
+    let encrypted = iter::empty();
+    let addresses = plain.chain(encrypted.map(|address| (address, secure.clone())));
     let reserve = |(address, secure): (&String, Secure)| {
         let bound = address::bind(address).map_err(not_listening(address))?;
         Ok(Reserved { address: address.clone(), bound, secure })
@@ -325,16 +378,16 @@ fn start_core(
     clock: Clock,
     sender: &Inlet,
     receiver: Inbox,
-    logins: Arc<Logins>,
+    (logins, vitals): (Arc<Logins>, Arc<Vitals>),
 ) -> io::Result<Vec<JoinHandle<()>>> {
     let (sync, requests) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
-    let statistics = Arc::<syncer::Statistics>::default();
-    let syncer = spawn("syncer", move || syncer::run(&requests, &inbox, &statistics))?;
+    let counting = Arc::clone(&vitals);
+    let syncer = spawn("syncer", move || syncer::run(&requests, &inbox, &counting))?;
     let (checkpoint, jobs) = crossbeam_channel::unbounded();
     let inbox = sender.clone();
     let checkpointer = spawn("checkpointer", move || syncer::run_checkpoints(&jobs, &inbox))?;
-    let router = Router::new(broker, clock, sync, checkpoint, logins);
+    let router = Router::new(broker, clock, (sync, checkpoint), logins, vitals);
     let router = spawn("router", move || {
         if let Err(error) = router.run(receiver) {
             fatal(&error);

@@ -13,6 +13,7 @@ use crate::ids::ConnectionId;
 use super::bell::Bell;
 use super::clock::Clock;
 use super::inbox::Inlet;
+use super::vitals::Vitals;
 
 /// What every thread at the rim needs.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Rim {
     pub(super) inbox: Inlet,
     /// What connections are told.
     pub(super) options: Arc<ConnectionOptions>,
+    /// What this process knows of itself.
+    pub(super) vitals: Arc<Vitals>,
     /// Rings when no more connections are to be accepted.
     pub(super) closed: Bell,
     /// The connections there are.
@@ -38,12 +41,12 @@ impl Rim {
         clock: Clock,
         inbox: Inlet,
         options: ConnectionOptions,
-        closed: Bell,
-        seats: Seats,
+        vitals: Arc<Vitals>,
+        (closed, seats): (Bell, Seats),
         proxies: Vec<IpNet>,
     ) -> Self {
         let options = Arc::new(options);
-        Self { clock, inbox, options, closed, seats, proxies, next_id: AtomicU64::new(1) }
+        Self { clock, inbox, options, vitals, closed, seats, proxies, next_id: AtomicU64::new(1) }
     }
 
     /// A number for a new connection.

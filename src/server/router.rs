@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
@@ -14,6 +15,7 @@ use crate::store::{CheckpointJob, StoreError, SyncRequest};
 use super::clock::Clock;
 use super::inbox::{Inbox, Input};
 use super::outbox::Outbox;
+use super::vitals::Vitals;
 
 /// Commands after which a turn takes no further input: nobody waits longer for an answer than it
 /// takes to work off so many.
@@ -31,6 +33,7 @@ pub(super) struct Router {
     user_generation: u64,
     /// Operators whose changes are on their way to the disk.
     operators: Vec<Operator>,
+    vitals: Arc<Vitals>,
     finishing: bool,
 }
 
@@ -46,9 +49,9 @@ impl Router {
     pub(super) fn new(
         broker: Broker,
         clock: Clock,
-        syncer: Sender<SyncRequest>,
-        checkpointer: Sender<CheckpointJob>,
+        (syncer, checkpointer): (Sender<SyncRequest>, Sender<CheckpointJob>),
         logins: Arc<Logins>,
+        vitals: Arc<Vitals>,
     ) -> Self {
         Self {
             user_generation: broker.access().user_generation,
@@ -59,6 +62,7 @@ impl Router {
             outboxes: HashMap::new(),
             logins,
             operators: Vec::new(),
+            vitals,
             finishing: false,
         }
     }
@@ -69,7 +73,7 @@ impl Router {
         while !self.finishing {
             let timeout = self.broker.next_deadline().map(|deadline| self.clock.until(deadline));
             let mut input = inbox.wait(timeout);
-            let now = self.clock.now();
+            let (now, began) = (self.clock.now(), Instant::now());
             let mut commands = 0;
             while let Some(next) = input {
                 commands += next.commands();
@@ -85,6 +89,7 @@ impl Router {
             if let Some(job) = self.broker.checkpoint(now)? {
                 let _ = self.checkpointer.send(job);
             }
+            self.vitals.turned(began.elapsed(), commands);
         }
         // The last checkpoint comes after the one that may be under way.
         while self.broker.is_checkpointing() {

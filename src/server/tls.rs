@@ -1,4 +1,4 @@
-//! TLS for AMQP: certificates, and a client's encrypted socket.
+//! TLS: certificates, and the encrypted socket of a client of AMQP.
 //!
 //! ```text
 //!   socket ── read_tls ──▶ rustls ── plaintext ──▶ Connection
@@ -27,6 +27,8 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use crate::config::{Config, OFF};
+
 /// Octets of plaintext that may wait to be encrypted and written.
 const PLAINTEXT_OCTETS_MAX: usize = 128 * 1024;
 
@@ -41,6 +43,22 @@ pub(super) struct TlsFiles {
     pub(super) client_roots: Option<PathBuf>,
     /// Refuse clients without a certificate.
     pub(super) client_required: bool,
+}
+
+impl TlsFiles {
+    /// The files that a configuration names, if it does.
+    pub(super) fn of(config: &Config) -> Result<Option<Self>, TlsError> {
+        let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
+            let needed = !config.tls_listen.is_empty() || config.management_tls != OFF;
+            return if needed { Err(TlsError::Missing) } else { Ok(None) };
+        };
+        Ok(Some(Self {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_roots: config.tls_client_roots.clone(),
+            client_required: config.tls_client_required,
+        }))
+    }
 }
 
 /// Why certificates cannot be used.
@@ -68,36 +86,59 @@ pub enum TlsError {
 /// The certificates in use.
 #[derive(Debug)]
 pub(super) struct Tls {
-    files: TlsFiles,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Sessions>,
+}
+
+/// How new sessions begin.
+#[derive(Debug)]
+struct Sessions {
+    /// Those of AMQP.
+    amqp: Arc<ServerConfig>,
+    /// Those of management, whose clients have passwords and are asked for no certificate.
+    management: Arc<ServerConfig>,
 }
 
 impl Tls {
     /// Reads the certificates.
-    pub(super) fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let current = RwLock::new(Arc::new(server_config(&files)?));
-        Ok(Self { files, current })
+    pub(super) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self { current: RwLock::new(sessions(files)?) })
     }
 
-    /// Reads them again, for connections that come from now on. If they cannot be used, those there
-    /// are stay in use.
-    pub(super) fn reload(&self) -> Result<(), TlsError> {
-        let fresh = Arc::new(server_config(&self.files)?);
+    /// Reads them again, perhaps from other files, for connections that come from now on. If they
+    /// cannot be used, those there are stay in use.
+    pub(super) fn reload(&self, files: &TlsFiles) -> Result<(), TlsError> {
+        let fresh = sessions(files)?;
         *self.current.write() = fresh;
         Ok(())
     }
 
+    /// A session with a client of management.
+    pub(super) fn management(&self) -> io::Result<ServerConnection> {
+        session(Arc::clone(&self.current.read().management))
+    }
+
     /// A client's socket, encrypted from its first octet.
     pub(super) fn accept(&self, stream: TcpStream) -> io::Result<Secured> {
-        let config = Arc::clone(&self.current.read());
-        let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
-        session.set_buffer_limit(Some(PLAINTEXT_OCTETS_MAX));
+        let session = session(Arc::clone(&self.current.read().amqp))?;
         Ok(Secured { stream, session, named: false })
     }
 }
 
-fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+fn session(config: Arc<ServerConfig>) -> io::Result<ServerConnection> {
+    let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
+    session.set_buffer_limit(Some(PLAINTEXT_OCTETS_MAX));
+    Ok(session)
+}
+
+fn sessions(files: &TlsFiles) -> Result<Sessions, TlsError> {
     warn_of_open_key(&files.key);
+    let amqp = server_config(files)?;
+    let unasked = TlsFiles { client_roots: None, client_required: false, ..files.clone() };
+    let management = server_config(&unasked)?;
+    Ok(Sessions { amqp: Arc::new(amqp), management: Arc::new(management) })
+}
+
+fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key);
     let key = key.map_err(|error| unusable(&files.key, &error))?;
@@ -228,6 +269,6 @@ impl Secured {
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
+pub(super) fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

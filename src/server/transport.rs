@@ -6,8 +6,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
-#[cfg(feature = "tls")]
-use log::{error, info};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
@@ -30,26 +28,16 @@ impl Secure {
     /// TLS as the configuration has it, if it has.
     #[cfg(feature = "tls")]
     pub(super) fn tls(config: &Config) -> Result<Option<Self>, TlsError> {
-        let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
-            return if config.tls_listen.is_empty() { Ok(None) } else { Err(TlsError::Missing) };
-        };
-        let files = TlsFiles {
-            certificate: certificate.clone(),
-            key: key.clone(),
-            client_roots: config.tls_client_roots.clone(),
-            client_required: config.tls_client_required,
-        };
-        Ok(Some(Self::Tls(Arc::new(Tls::load(files)?))))
+        let Some(files) = TlsFiles::of(config)? else { return Ok(None) };
+        Ok(Some(Self::Tls(Arc::new(Tls::load(&files)?))))
     }
 
     /// Reads certificates again, if there are any. Those that cannot be used are not taken.
-    pub(super) fn reload(&self) {
-        #[cfg(feature = "tls")]
-        if let Self::Tls(tls) = self {
-            match tls.reload() {
-                Ok(()) => info!("certificates read again"),
-                Err(error) => error!("the certificates in use stay: {error}"),
-            }
+    #[cfg(feature = "tls")]
+    pub(super) fn reload(&self, config: &Config) -> Result<(), TlsError> {
+        match (self, TlsFiles::of(config)?) {
+            (Self::Tls(tls), Some(files)) => tls.reload(&files),
+            _ => Ok(()),
         }
     }
 

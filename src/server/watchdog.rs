@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use log::warn;
@@ -25,14 +26,12 @@ const ALARMED: Duration = Duration::from_millis(200);
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
 /// What to look at, and what is too low.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Watch {
     /// A directory on the disk.
     pub(super) directory: PathBuf,
-    /// Free octets below which publishers are blocked.
-    pub(super) disk_limit: u64,
-    /// Octets of memory above which publishers are blocked; 0 is never.
-    pub(super) memory_limit: u64,
+    disk_limit: AtomicU64,
+    memory_limit: AtomicU64,
 }
 
 /// Looks until the rim is closed.
@@ -40,6 +39,7 @@ pub(super) fn run(watch: &Watch, rim: &Rim) {
     let mut alarmed = false;
     loop {
         let measures = watch.measure();
+        rim.vitals.measured(measures);
         let alarming = measures.alarming();
         if (alarming || alarmed) && rim.inbox.send(Input::Measured(measures)).is_err() {
             return;
@@ -59,6 +59,18 @@ fn sleep(rim: &Rim, at_most: Duration) -> bool {
 }
 
 impl Watch {
+    /// Looks at the disk of this directory; nothing is too low yet.
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self { directory, disk_limit: AtomicU64::new(0), memory_limit: AtomicU64::new(0) }
+    }
+
+    /// From now on publishers are blocked below so many free octets of the disk, or above so many
+    /// octets of memory; 0 is never.
+    pub(super) fn limit(&self, disk: u64, memory: u64) {
+        self.disk_limit.store(disk, Ordering::Relaxed);
+        self.memory_limit.store(memory, Ordering::Relaxed);
+    }
+
     /// What there is now. What cannot be measured is taken for good.
     pub(super) fn measure(&self) -> Measures {
         let disk_free = match rustix::fs::statvfs(&self.directory) {
@@ -68,11 +80,12 @@ impl Watch {
                 u64::MAX
             }
         };
+        let memory_limit = self.memory_limit.load(Ordering::Relaxed);
         Measures {
             disk_free,
-            disk_limit: self.disk_limit,
-            memory_used: if self.memory_limit > 0 { memory_used() } else { 0 },
-            memory_limit: self.memory_limit,
+            disk_limit: self.disk_limit.load(Ordering::Relaxed),
+            memory_used: if memory_limit > 0 { memory_used() } else { 0 },
+            memory_limit,
         }
     }
 }
@@ -111,7 +124,8 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_measured() {
-        let watch = Watch { directory: "/".into(), disk_limit: 0, memory_limit: 1 };
+        let watch = Watch::new("/".into());
+        watch.limit(0, 1);
         let measures = watch.measure();
         assert!(measures.disk_free < u64::MAX);
         assert!(measures.memory_used > 100_000, "{measures:?}");

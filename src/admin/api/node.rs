@@ -98,7 +98,9 @@ pub(in super::super) fn exchange_types() -> Value {
 pub(in super::super) fn listeners(site: &Site) -> Value {
     let amqp = site.amqp.iter().map(|address| ("amqp", address));
     let http = site.management.iter().map(|address| ("http", address));
+    let https = site.management_tls.iter().map(|address| ("https", address));
     amqp.chain(http)
+        .chain(https)
         .map(|(protocol, address)| {
             json!({
                 "node": NODE, "protocol": protocol, "ip_address": address.ip().to_string(),
@@ -112,6 +114,7 @@ pub(in super::super) fn listeners(site: &Site) -> Value {
 pub(in super::super) fn contexts(site: &Site) -> Value {
     site.management
         .iter()
+        .chain(&site.management_tls)
         .map(|address| {
             json!({
                 "node": NODE, "description": "Management", "path": "/",

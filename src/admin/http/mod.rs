@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The parser of heads is `httparse`. Left out: pipelining beyond one request at a time, trailers,
-//! compression, HTTP/2, TLS.
+//! compression, HTTP/2.
 
 mod body;
 mod head;

@@ -17,6 +17,8 @@ use log::{debug, error, warn};
 use super::body::{Body, ENDED};
 use super::head::Head;
 use super::{HttpError, Response};
+#[cfg(feature = "tls")]
+use crate::server::{EncryptedStream, Encryption};
 
 /// The most clients at a time.
 const CONNECTIONS_MAX: usize = 64;
@@ -43,6 +45,9 @@ pub(in super::super) enum Peer {
 pub(in super::super) enum Listener {
     /// A TCP port.
     Tcp(TcpListener),
+    /// A TCP port with TLS.
+    #[cfg(feature = "tls")]
+    Tls(TcpListener, Encryption),
     /// A Unix socket.
     Unix(UnixListener),
 }
@@ -50,17 +55,17 @@ pub(in super::super) enum Listener {
 /// A client's stream.
 pub(in super::super) trait Transport: Read + Write + Send {
     /// Bounds the next read.
-    fn read_within(&self, at_most: Duration) -> io::Result<()>;
+    fn read_within(&mut self, at_most: Duration) -> io::Result<()>;
     /// Bounds every write.
     fn write_within(&self, at_most: Duration) -> io::Result<()>;
     /// Says that nothing more will be written.
-    fn end(&self);
+    fn end(&mut self);
 }
 
 macro_rules! transport {
     ($stream:ty) => {
         impl Transport for $stream {
-            fn read_within(&self, at_most: Duration) -> io::Result<()> {
+            fn read_within(&mut self, at_most: Duration) -> io::Result<()> {
                 // A time-out of zero would be none.
                 self.set_read_timeout(Some(at_most.max(Duration::from_millis(1))))
             }
@@ -69,7 +74,7 @@ macro_rules! transport {
                 self.set_write_timeout(Some(at_most))
             }
 
-            fn end(&self) {
+            fn end(&mut self) {
                 // It fails when the client is gone already.
                 let _ = self.shutdown(Shutdown::Write);
             }
@@ -79,6 +84,23 @@ macro_rules! transport {
 
 transport!(TcpStream);
 transport!(UnixStream);
+
+#[cfg(feature = "tls")]
+impl Transport for EncryptedStream {
+    fn read_within(&mut self, at_most: Duration) -> io::Result<()> {
+        Self::read_within(self, at_most);
+        Ok(())
+    }
+
+    fn write_within(&self, at_most: Duration) -> io::Result<()> {
+        Self::write_within(self, at_most)
+    }
+
+    fn end(&mut self) {
+        // It fails when the client is gone already.
+        let _ = Self::end(self);
+    }
+}
 
 /// A stream, what was read of it and not used, and until when the request has to be there.
 pub(super) struct Pipe<'s> {
@@ -135,17 +157,7 @@ pub(in super::super) trait Answers: Send + Sync {
 pub(in super::super) fn serve(listener: &Listener, answers: &Arc<dyn Answers>) {
     let taken = Arc::new(AtomicUsize::new(0));
     loop {
-        let accepted: io::Result<(Box<dyn Transport>, Peer)> = match listener {
-            Listener::Tcp(listener) => listener.accept().map(|(stream, peer)| {
-                // It only costs time when it fails.
-                let _ = stream.set_nodelay(true);
-                (Box::new(stream) as Box<dyn Transport>, Peer::Address(peer.ip()))
-            }),
-            Listener::Unix(listener) => listener
-                .accept()
-                .map(|(stream, _)| (Box::new(stream) as Box<dyn Transport>, Peer::Owner)),
-        };
-        match accepted {
+        match accept(listener) {
             Ok((stream, peer)) => admit(stream, peer, &taken, answers),
             Err(error) => {
                 warn!("management cannot accept a client: {error}");
@@ -153,6 +165,28 @@ pub(in super::super) fn serve(listener: &Listener, answers: &Arc<dyn Answers>) {
             }
         }
     }
+}
+
+fn accept(listener: &Listener) -> io::Result<(Box<dyn Transport>, Peer)> {
+    Ok(match listener {
+        Listener::Tcp(listener) => {
+            let (stream, peer) = accept_tcp(listener)?;
+            (Box::new(stream), peer)
+        }
+        #[cfg(feature = "tls")]
+        Listener::Tls(listener, encryption) => {
+            let (stream, peer) = accept_tcp(listener)?;
+            (Box::new(encryption.accept(stream)?), peer)
+        }
+        Listener::Unix(listener) => (Box::new(listener.accept()?.0), Peer::Owner),
+    })
+}
+
+fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
+    let (stream, peer) = listener.accept()?;
+    // It only costs time when it fails.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, Peer::Address(peer.ip())))
 }
 
 fn admit(
@@ -270,7 +304,7 @@ mod tests {
     }
 
     impl Transport for Wire {
-        fn read_within(&self, _: Duration) -> io::Result<()> {
+        fn read_within(&mut self, _: Duration) -> io::Result<()> {
             Ok(())
         }
 
@@ -278,7 +312,7 @@ mod tests {
             Ok(())
         }
 
-        fn end(&self) {}
+        fn end(&mut self) {}
     }
 
     struct Echo;

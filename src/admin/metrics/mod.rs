@@ -1,13 +1,14 @@
 //! Metrics in Prometheus' text format, under RabbitMQ's names, so that its dashboards work.
 //!
 //! ```text
-//!   /metrics                     the broker as a whole: some sixty lines, however much is in it
+//!   /metrics                     the broker as a whole: some two hundred lines, however much is in it
 //!   /metrics/per-object          these, and each queue, exchange, connection and channel
 //!   /metrics/detailed?family=..  only some families of objects, of some vhosts
 //! ```
 
 mod objects;
 mod page;
+mod vitals;
 mod whole;
 
 use super::answer::{Answer, Refusal};
@@ -16,6 +17,9 @@ use super::routes::Ask;
 use super::site::Site;
 use objects::Wanted;
 use page::Page;
+
+/// What names of /metrics/detailed begin with.
+const DETAILED: &str = "rabbitmq_detailed_";
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -54,7 +58,8 @@ pub(super) fn objects(site: &Site, query: Option<&[(String, String)]>) -> Answer
         }
         Some(query) => {
             let wanted = Wanted::asked(query).ok_or_else(Refusal::not_found)?;
-            objects::write(site, "rabbitmq_detailed_", &wanted, &mut page)?;
+            whole::write_families(site, DETAILED, &wanted, &mut page)?;
+            objects::write(site, DETAILED, &wanted, &mut page)?;
         }
     }
     Ok(Response::new(200, TEXT, page.into_bytes()))

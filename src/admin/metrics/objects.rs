@@ -35,7 +35,8 @@ impl Wanted {
         (few(&families) && few(&vhosts)).then_some(Self { families, vhosts })
     }
 
-    fn family(&self, name: &str) -> bool {
+    /// Whether a family is wanted.
+    pub(super) fn family(&self, name: &str) -> bool {
         self.families.as_ref().is_none_or(|names| names.contains(name))
     }
 

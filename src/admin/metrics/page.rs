@@ -9,6 +9,8 @@ pub(super) enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// How many values are not above which bound.
+    Histogram,
 }
 
 /// A page of metrics.
@@ -21,6 +23,7 @@ impl Page {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         // Writing to a string does not fail.
         let _ = writeln!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}");
@@ -46,6 +49,26 @@ impl Page {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
+    /// Writes a family with a histogram's one series: bounds with how many values are not above
+    /// them, then how many there are and their sum.
+    pub(super) fn histogram(
+        &mut self,
+        (name, help): (&str, &str),
+        labels: &[(&str, &str)],
+        buckets: &[(f64, u64)],
+        (count, sum): (u64, f64),
+    ) {
+        self.family(name, Kind::Histogram, help);
+        let bucket = format!("{name}_bucket");
+        let bounds = buckets.iter().map(|(bound, count)| (bound.to_string(), *count));
+        for (bound, count) in bounds.chain([("+Inf".to_owned(), count)]) {
+            let labels = [labels, &[("le", bound.as_str())]].concat();
+            self.sample(&bucket, &labels, count as f64);
+        }
+        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_count"), labels, count as f64);
+    }
+
     /// The text.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
@@ -55,6 +78,17 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_histogram_ends_with_all_its_values() {
+        let mut page = Page::default();
+        page.histogram(("h", "help"), &[("a", "b")], &[(0.5, 1), (1.0, 3)], (4, 9.5));
+        let text = String::from_utf8(page.into_bytes()).unwrap();
+        let expected = "# TYPE h histogram\n# HELP h help\nh_bucket{a=\"b\",le=\"0.5\"} 1\n\
+            h_bucket{a=\"b\",le=\"1\"} 3\nh_bucket{a=\"b\",le=\"+Inf\"} 4\n\
+            h_sum{a=\"b\"} 9.5\nh_count{a=\"b\"} 4\n";
+        assert_eq!(text, expected);
+    }
 
     #[test]
     fn a_name_cannot_end_its_label() {

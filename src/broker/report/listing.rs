@@ -14,6 +14,7 @@ impl Broker {
     pub(super) fn overview(&self) -> OverviewReport {
         let mut report = OverviewReport { statistics: self.statistics, ..Default::default() };
         report.statistics.drops = *self.drops.counts();
+        report.alarms = self.alarms.report();
         let clients = || self.connections.iter().filter(|(_, it)| !it.facts.internal);
         report.totals = Totals {
             connections: clients().count(),

@@ -42,6 +42,19 @@ pub struct OverviewReport {
     pub resident: u64,
     /// Their octets.
     pub resident_octets: u64,
+    /// What there is too little of.
+    pub alarms: AlarmsReport,
+}
+
+/// The alarms that are up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlarmsReport {
+    /// The disk is full, or nearly.
+    pub disk: bool,
+    /// Too much memory is used.
+    pub memory: bool,
+    /// A file of the store could not be opened.
+    pub descriptors: bool,
 }
 
 /// A vhost.

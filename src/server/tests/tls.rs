@@ -41,18 +41,21 @@ impl Authority {
 
 /// A broker with TLS whose client certificates come from `authority`.
 fn start_secured(directory: &TempDir, authority: &Authority, client_required: bool) -> Server {
+    authority.issue(directory.path(), "server", 4000);
+    fs::write(directory.path().join("roots.pem"), authority.certificate.pem()).unwrap();
+    Server::start(&secured(directory, client_required)).unwrap()
+}
+
+fn secured(directory: &TempDir, client_required: bool) -> Config {
     let path = directory.path();
-    authority.issue(path, "server", 4000);
-    fs::write(path.join("roots.pem"), authority.certificate.pem()).unwrap();
-    let config = Config {
+    Config {
         tls_listen: vec!["127.0.0.1:0".to_owned()],
         tls_certificate: Some(path.join("server.pem")),
         tls_key: Some(path.join("server.key")),
         tls_client_roots: Some(path.join("roots.pem")),
         tls_client_required: client_required,
         ..config(directory)
-    };
-    Server::start(&config).unwrap()
+    }
 }
 
 /// Connects, says the protocol header, and reads the beginning of connection.start.
@@ -130,11 +133,11 @@ fn certificates_are_read_again_and_bad_ones_not_taken() {
     let first = shown();
     authority.issue(directory.path(), "server", 4001);
     assert_eq!(shown(), first);
-    server.secure.reload();
+    server.reload(&secured(&directory, false)).unwrap();
     let second = shown();
     assert_ne!(second, first);
     fs::write(directory.path().join("server.pem"), "no certificate").unwrap();
-    server.secure.reload();
+    server.reload(&secured(&directory, false)).unwrap_err();
     assert_eq!(shown(), second);
     server.stop();
 }

@@ -16,8 +16,8 @@ class OwnBroker:
 
     can_restart = True
 
-    def __init__(self, binary, data):
-        self.binary, self.data = binary, data
+    def __init__(self, binary, data, flags=()):
+        self.binary, self.data, self.flags = binary, data, flags
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"
         self.log = tempfile.TemporaryFile()
@@ -25,7 +25,7 @@ class OwnBroker:
 
     def start(self):
         command = [self.binary, "--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}"]
-        command += ["--management", "off"]
+        command += ["--management", "off", *self.flags]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         wait_for_port("127.0.0.1", self.port, self.complaint)
 
