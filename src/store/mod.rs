@@ -88,7 +88,7 @@ pub use disk::{Disk, DiskFile, Fault, MemoryDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
 pub use journal::Journal;
-pub use log::QueueLog;
+pub use log::{Cursor, QueueLog, Views};
 pub use mapping::Mapping;
 pub use options::StoreOptions;
 pub use reader::Stored;
