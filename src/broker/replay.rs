@@ -78,6 +78,9 @@ impl Broker {
         level.set_next_ordinal(replay.next_ordinal);
         let log = self.store.restore_log(id, &state, outstanding)?;
         level.restore_log(log, replay.snapshot_next, replay.redelivered_before);
+        if queue.is_stream() {
+            return self.restore_stream(owner, replay.found);
+        }
         restore_outstanding(queue, priority, &replay, &mut self.budget)?;
         take_again(queue, priority, &replay, &mut self.budget)?;
         let delivered = replay.found.iter().rfind(|(_, found)| found.deliveries > 0);
