@@ -31,6 +31,7 @@ var stories = []struct {
 	{"get_and_requeue", getAndRequeue},
 	{"cancel_notification", cancelNotification},
 	{"delayed", delayed},
+	{"streams", streams},
 	{"single_active", singleActive},
 	{"exclusive", exclusive},
 	{"login", login},
