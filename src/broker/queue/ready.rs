@@ -200,6 +200,9 @@ impl Queue {
 
     /// Octets of the bodies of ready messages, as far as they are known.
     pub(crate) fn ready_octets(&self) -> u64 {
+        if self.is_stream() {
+            return self.level.log.ready_bytes();
+        }
         self.ready_body_bytes
     }
 
