@@ -38,6 +38,7 @@ impl Broker {
         if let Err(error) = self.flush_queue(id) {
             self.store_failed(Some(id), error);
         }
+        self.show_written(id);
         self.line_up(id);
         self.keep_offsets(id);
         let done = self.retain(id).and_then(|()| self.read_stream(id));
@@ -47,11 +48,11 @@ impl Broker {
         self.set_timer(id, self.now);
     }
 
-    /// Puts the consumers of a stream that has grown into its line.
+    /// Puts the consumers of a stream that has news into its line.
     fn line_up(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else { return };
-        let Some(stream) = queue.stream.as_mut().filter(|stream| stream.grown) else { return };
-        stream.grown = false;
+        let Some(stream) = queue.stream.as_mut().filter(|stream| stream.news) else { return };
+        stream.news = false;
         let keys: Vec<_> = queue.consumers.keys().collect();
         for key in keys {
             if let Some(consumer) = self.consumers.get_mut(key.0).filter(|one| !one.in_line) {

@@ -8,7 +8,8 @@
 //!
 //! A stream is the log of the one level that its queue has, and nothing else: no message of it is
 //! in memory, none is ever settled. Each consumer has a cursor in the log. A message's offset is its
-//! ordinal, counted from 0. An acknowledgement makes room in the prefetch and does no more.
+//! ordinal, counted from 0; consumers see it when it is as durable as a confirm promises, so that
+//! it names the same message for ever. An acknowledgement makes room in the prefetch and does no more.
 //! Retention drops whole segments from the front.
 //!
 //! The other rooms of the broker meet a stream at few places, and a queue that is none pays one look
@@ -22,6 +23,7 @@ mod delivery;
 mod filter;
 mod header;
 mod offsets;
+mod readable;
 mod recovery;
 mod retention;
 mod subscription;
@@ -32,6 +34,7 @@ use crate::store::{Cursor, StoreError, Stored, Views};
 
 use super::queue::{Level, Queue};
 use offsets::Offsets;
+use readable::Readable;
 use retention::Horizon;
 
 pub(super) use recovery::snapshot_offsets;
@@ -42,12 +45,16 @@ pub(super) use subscription::{Subscription, Wish};
 pub(super) struct Stream {
     /// The segments that its consumers read.
     views: Views,
-    /// Whether something was published since its consumers were last looked at.
+    /// Whether something was published in this turn.
     grown: bool,
+    /// Whether there is more to read since its consumers were last looked at.
+    news: bool,
     /// Where consumers go on that asked for it.
     offsets: Offsets,
     /// When the first segment is to go.
     horizon: Horizon,
+    /// What consumers may read.
+    readable: Readable,
 }
 
 impl Stream {
@@ -80,15 +87,17 @@ impl Queue {
     /// The message at a consumer's cursor, which moves on.
     fn read(&mut self, cursor: &mut Cursor) -> Result<Option<Stored>, StoreError> {
         let Some((stream, level)) = self.stream_parts() else { return Ok(None) };
-        level.log().read_next(&mut stream.views, cursor)
+        let below = stream.readable.below();
+        level.log().read_next(&mut stream.views, cursor, below)
     }
 
     /// The first messages of a stream, to be looked at.
     pub(super) fn read_first(&mut self, count: usize) -> Result<Vec<Stored>, StoreError> {
-        let mut cursor = Cursor::default();
+        let Some((stream, level)) = self.stream_parts() else { return Ok(Vec::new()) };
+        let (mut cursor, below) = (Cursor::default(), level.next_ordinal());
         let mut found = Vec::new();
         while found.len() < count
-            && let Some(stored) = self.read(&mut cursor)?
+            && let Some(stored) = level.log().read_next(&mut stream.views, &mut cursor, below)?
         {
             found.push(stored);
         }

@@ -22,7 +22,8 @@ impl Broker {
     ) -> Result<(), StoreError> {
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
         queue.limit_segments();
-        let Some((_, level)) = queue.stream_parts() else { return Ok(()) };
+        let Some((stream, level)) = queue.stream_parts() else { return Ok(()) };
+        stream.readable.all_below(level.next_ordinal()); // the store has synced what it found
         for (ordinal, Found { message, published, .. }) in found {
             level.log_mut().append(ordinal, &message.kept(), published);
         }

@@ -83,8 +83,8 @@ impl QueueLog {
         Ok(Cursor { at: Location::start_of(segment), skip, reader: None })
     }
 
-    /// Reads the message at a cursor, which moves on. None at the end of what is written. Octets
-    /// that are damaged are reported and skipped; a cursor that is where nothing is kept any more
+    /// Reads the message at a cursor, which moves on. None at the end of what is written, and before
+    /// the first message whose ordinal is not below `below`. Octets that are damaged are reported and skipped; a cursor that is where nothing is kept any more
     /// goes to the first message that is.
     ///
     /// # Errors
@@ -93,6 +93,7 @@ impl QueueLog {
         &self,
         views: &mut Views,
         cursor: &mut Cursor,
+        below: Ordinal,
     ) -> Result<Option<Stored>, StoreError> {
         cursor.at = cursor.at.max(self.head);
         while cursor.at < self.end() {
@@ -101,7 +102,12 @@ impl QueueLog {
                 continue;
             }
             let Some(reader) = &mut cursor.reader else { continue };
+            let least = reader.least();
             match reader.next(cursor.at) {
+                Found::Message(stored, _) if stored.ordinal >= below => {
+                    reader.go_on(least); // to be read once more, later
+                    return Ok(None);
+                }
                 Found::Message(stored, next) => {
                     cursor.at = next;
                     if cursor.skip.passes(&stored) {
@@ -196,7 +202,7 @@ impl QueueLog {
     /// If its segment cannot be mapped.
     pub fn first_kept(&self, views: &mut Views) -> Result<Option<Ordinal>, StoreError> {
         let mut cursor = Cursor::default();
-        Ok(self.read_next(views, &mut cursor)?.map(|stored| stored.ordinal))
+        Ok(self.read_next(views, &mut cursor, Ordinal(u64::MAX))?.map(|stored| stored.ordinal))
     }
 
     /// When the second segment begins: all messages of the first are older. None if there is one

@@ -5,7 +5,7 @@ use super::*;
 
 /// What a cursor reads up to the end.
 fn read(log: &QueueLog, views: &mut Views, cursor: &mut Cursor) -> Vec<u64> {
-    let next = || log.read_next(views, cursor).expect("the log can be read");
+    let next = || log.read_next(views, cursor, Ordinal(u64::MAX)).expect("the log can be read");
     std::iter::from_fn(next).map(|stored| stored.ordinal.0).collect()
 }
 
@@ -31,6 +31,24 @@ fn cursors_read_the_same_messages_and_what_comes_later() {
     }
     assert!(log.segments().count() > 3, "{:?}", log.segments());
     assert_eq!(log.ready(), 500);
+}
+
+#[test]
+fn a_cursor_stops_before_what_it_may_not_read_yet() {
+    let (store, _) = open(&MemoryDisk::new());
+    let mut log = store.log(QUEUE, true);
+    append(&mut log, 1..=9);
+    log.flush().unwrap();
+    let mut views = Views::default();
+    let mut cursor = log.cursor_at(&mut views, Ordinal(3)).unwrap();
+    let mut read_below = |below| {
+        let next = || log.read_next(&mut views, &mut cursor, Ordinal(below)).unwrap();
+        std::iter::from_fn(next).map(|stored| stored.ordinal.0).collect::<Vec<_>>()
+    };
+    assert_eq!(read_below(3), [0; 0]);
+    assert_eq!(read_below(5), [3, 4]);
+    assert_eq!(read_below(5), [0; 0]);
+    assert_eq!(read_below(99), [5, 6, 7, 8, 9]);
 }
 
 #[test]
