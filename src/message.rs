@@ -50,6 +50,21 @@ pub struct Parts {
     pub body: Span,
 }
 
+/// Where the properties of an [`Overlaid`] are. No span of a file or a buffer begins there.
+const OVERLAID: u32 = u32::MAX;
+
+/// A backing with the properties in another place.
+struct Overlaid {
+    below: Arc<dyn Backing>,
+    properties: Vec<u8>,
+}
+
+impl Backing for Overlaid {
+    fn slice(&self, span: Span) -> &[u8] {
+        if span.start == OVERLAID { &self.properties } else { self.below.slice(span) }
+    }
+}
+
 /// A published message: routing facts, properties and body. Cloning shares the bytes.
 #[derive(Clone)]
 pub struct Message {
@@ -104,6 +119,21 @@ impl Message {
     pub fn compact(&self) -> Self {
         let (exchange, key) = (self.exchange(), self.routing_key());
         Self::from_parts(exchange, key, self.properties(), self.body(), self.persistent)
+    }
+
+    /// The same message with other properties; the other octets stay where they are.
+    #[must_use]
+    pub fn with_properties(&self, properties: Vec<u8>) -> Self {
+        let length = length_u32(properties.len());
+        let backing = Overlaid { below: Arc::clone(&self.backing), properties };
+        let properties = Span { start: OVERLAID, length };
+        Self::new(Arc::new(backing), Parts { properties, ..self.parts }, self.persistent)
+    }
+
+    /// The same message for a queue that keeps all its messages, whatever their publisher asks.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self { persistent: true, ..self.clone() }
     }
 
     /// The exchange it was published to; empty for the default exchange.

@@ -6,6 +6,7 @@ use crate::ids::QueueId;
 use crate::wire::{ShortString, Table};
 
 use super::consumers::Rank;
+use super::stream::Subscription;
 
 /// Where a consumer is kept. A place may be given to another consumer later, so what outlives a
 /// turn also remembers the [`Consumer::number`].
@@ -38,6 +39,8 @@ pub(super) struct Consumer {
     /// Whether it stands in its queue's line; one that could not take a message when its turn came
     /// has left the line until something makes room.
     pub in_line: bool,
+    /// Its place in a stream, if its queue is one.
+    pub subscription: Option<Box<Subscription>>,
     /// Its arguments as given.
     pub arguments: Table,
 }

@@ -9,15 +9,16 @@ use crate::ids::{QueueId, Timestamp};
 use crate::message::Message;
 use crate::wire::{Field, Properties, ShortString};
 
-use super::Broker;
-use super::channel::Delivered;
-use super::consumer::ConsumerKey;
+use super::channel::{Channel, Delivered};
+use super::connections::Connection;
+use super::consumer::{Consumer, ConsumerKey};
 use super::dead_letter::Dead;
 use super::deaths::Reason;
 use super::effect::{Deliveries, Delivery, Effects, Output};
 use super::expiry::EXPIRED_PER_TURN;
 use super::queue::{Item, Queue};
 use super::sender_selected::with_properties;
+use super::{Broker, BrokerOptions};
 
 impl Broker {
     /// Notes that a queue is to be looked at when the turn ends.
@@ -114,10 +115,7 @@ impl Broker {
             }
             let channel = &self.channels[consumer.channel];
             let connection = &self.connections[channel.connection];
-            if consumer.has_room()
-                && channel.has_room()
-                && connection.outbox_bytes < self.options.outbox_bytes_max
-            {
+            if leaves_room(consumer, channel, connection, &self.options) {
                 queue.consumers.pass();
                 return Some(turn.key);
             }
@@ -125,6 +123,13 @@ impl Broker {
             consumer.in_line = false;
         }
         None
+    }
+
+    /// Whether a consumer can take a message now.
+    pub(super) fn takes_more(&self, key: ConsumerKey) -> bool {
+        let Some(consumer) = self.consumers.get(key.0) else { return false };
+        let channel = &self.channels[consumer.channel];
+        leaves_room(consumer, channel, &self.connections[channel.connection], &self.options)
     }
 
     /// The active consumer gives way to one of higher priority, when all that it has is
@@ -141,7 +146,14 @@ impl Broker {
         }
     }
 
-    fn hand_over(&mut self, id: QueueId, key: ConsumerKey, mut item: Item, message: Message) {
+    /// Sends a consumer a message, which counts as delivered.
+    pub(super) fn hand_over(
+        &mut self,
+        id: QueueId,
+        key: ConsumerKey,
+        mut item: Item,
+        message: Message,
+    ) {
         let message = if item.deliveries > 0 { self.told(id, &item, message) } else { message };
         let (channel, redelivered) = (self.consumers[key.0].channel, item.deliveries > 0);
         if self.vhosts[self.connections[self.channels[channel].connection].vhost].traced {
@@ -229,4 +241,15 @@ impl Broker {
             effects.bundle(to).append(&mut outputs);
         }
     }
+}
+
+/// Whether nothing keeps a consumer from getting a message: its prefetch, its channel, its outbox.
+#[inline]
+fn leaves_room(
+    consumer: &Consumer,
+    channel: &Channel,
+    connection: &Connection,
+    options: &BrokerOptions,
+) -> bool {
+    consumer.has_room() && channel.has_room() && connection.outbox_bytes < options.outbox_bytes_max
 }

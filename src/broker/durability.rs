@@ -40,6 +40,8 @@ pub(super) struct Turn {
     pub deliveries: Effects,
     /// Channels with new confirms.
     pub confirming: Vec<usize>,
+    /// Streams with messages that are not synced.
+    pub streams: Vec<crate::ids::QueueId>,
     /// Channels with newly parked replies.
     pub parking: Vec<usize>,
     /// Logs of queues that were deleted: their files go when the journal tells of it.
@@ -73,6 +75,8 @@ pub(super) struct Durability {
     defined: SyncPoint,
     /// When the oldest unsynced bytes have to be synced although nobody waits for them.
     deadline: Option<Timestamp>,
+    /// Streams with messages that wait for a sync to be read.
+    pub(super) streams: Vec<crate::ids::QueueId>,
     /// Channels with confirms or replies that wait for a sync.
     waiting: Vec<usize>,
 }
@@ -153,8 +157,10 @@ impl Broker {
         if moves && self.options.fsync == FsyncPolicy::Never {
             self.moves_synced(written);
         }
-        let waits =
-            self.park(written, effects) || (moves && self.options.fsync != FsyncPolicy::Never);
+        let unread = self.hold_streams(written);
+        let waits = self.park(written, effects)
+            || unread
+            || (moves && self.options.fsync != FsyncPolicy::Never);
         let due = self.durability.deadline.is_some_and(|deadline| deadline <= now);
         if (waits || due) && self.durability.requested < written {
             self.durability.requested = written;
@@ -203,6 +209,7 @@ impl Broker {
         let point = if mutant("sync_point_ahead") { point.next() } else { point };
         self.durability.synced = self.durability.synced.max(point);
         self.moves_synced(point);
+        self.show_synced(point);
         let mut waiting = std::mem::take(&mut self.durability.waiting);
         waiting.sort_unstable();
         waiting.dedup();

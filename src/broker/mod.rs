@@ -9,8 +9,6 @@
 //! once, asks for one sync. The broker reads no clock, starts no thread and opens no socket; time
 //! and randomness come in as values, so the same commands give the same effects. What it keeps on
 //! disk it reaches through [`crate::store`].
-//!
-//! Left out here: streams.
 
 pub mod access;
 mod admission;
@@ -65,6 +63,7 @@ pub mod settings;
 mod settle;
 mod snapshot;
 mod statistics;
+mod stream;
 mod timers;
 mod topology;
 mod trace;

@@ -67,6 +67,9 @@ impl Broker {
             queue.touched = false;
             queue.wake(now);
         }
+        if self.queues.get(&id).is_some_and(|queue| queue.is_stream()) {
+            return self.visit_stream(id);
+        }
         if self.is_delay_queue(id) {
             self.index_delayed(id);
         } else {

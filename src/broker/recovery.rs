@@ -112,6 +112,7 @@ impl Broker {
             if self.is_delay_queue(id) {
                 self.index_delayed(id);
             }
+            self.end_restored_stream(id)?;
         }
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -215,6 +216,9 @@ impl Broker {
             }
             // A run that ends before it begins: nothing is in it.
             Entry::Settle { .. } | Entry::Deliver { .. } | Entry::GiveBack { .. } => {}
+            Entry::Offset { queue, consumer_tag, next } => {
+                self.replay_offset(queue, &consumer_tag, next);
+            }
             Entry::Redeliver { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.redelivered_before = replay.redelivered_before.max(before);

@@ -92,6 +92,10 @@ impl Broker {
         let Some(level) = queue.level_mut(priority) else { return Ok(()) };
         level.set_next_ordinal(replay.next_ordinal);
         level.restore_log(log, replay.snapshot_next, replay.redelivered_before);
+        if queue.is_stream() {
+            self.begin_restored_stream(owner);
+            return Ok(());
+        }
         replay.in_order_from = replay.snapshot_next;
         restore_outstanding(queue, priority, replay, &mut self.budget)?;
         take_again(queue, priority, replay, &mut self.budget)
@@ -141,6 +145,9 @@ fn restore_message(
     published: Timestamp,
     budget: &mut Budget,
 ) {
+    if queue.restore_to_stream(ordinal, message, published) {
+        return;
+    }
     let held = Held::Resident(message.clone());
     let Some(mut item) = queue.known_item(priority, ordinal, held, message, published) else {
         return;

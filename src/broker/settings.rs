@@ -60,6 +60,10 @@ pub struct QueueSettings {
     pub counts_deliveries: bool,
     /// What a confirm means; `None` is as the broker's policy has it.
     pub fsync: Option<FsyncPolicy>,
+    /// How long a stream keeps messages.
+    pub max_age: Option<Duration>,
+    /// Octets of a stream's segments.
+    pub segment_bytes: Option<u64>,
 }
 
 /// The smaller of two limits, if there are two.
@@ -87,6 +91,9 @@ impl QueueSettings {
     /// The settings that follow from a queue's arguments and its policy.
     #[must_use]
     pub fn of(arguments: &QueueArguments, policy: Option<&PolicySettings>) -> Self {
+        if arguments.queue_type == QueueType::Stream {
+            return Self::of_stream(arguments, policy);
+        }
         let quorum = arguments.queue_type == QueueType::Quorum;
         let delivery_limit = delivery_limit(arguments, policy);
         let dead_letter = arguments.dead_letter_exchange.is_some();
@@ -122,6 +129,20 @@ impl QueueSettings {
                 || delivery_limit.is_some()
                 || arguments.delayed_retry.is_some(),
             fsync: arguments.fsync.or_else(|| policy?.fsync),
+            max_age: None,
+            segment_bytes: None,
+        }
+    }
+
+    /// As [`Self::of`], for a stream: of what a policy may say, nothing else concerns it.
+    fn of_stream(arguments: &QueueArguments, policy: Option<&PolicySettings>) -> Self {
+        let most = policy.and_then(|one| one.max_length_bytes);
+        Self {
+            max_length_bytes: smaller(arguments.max_length_bytes, most),
+            max_age: smaller(arguments.max_age, policy.and_then(|one| one.max_age)),
+            segment_bytes: arguments.segment_bytes.or_else(|| policy?.segment_bytes),
+            fsync: arguments.fsync.or_else(|| policy?.fsync),
+            ..Self::default()
         }
     }
 

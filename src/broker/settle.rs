@@ -6,13 +6,16 @@ use super::Broker;
 use super::channel::Delivered;
 use super::dead_letter::Dead;
 use super::deaths::Reason;
-use super::queue::Item;
+use super::queue::{Item, Queue};
 use super::transaction::Requeue;
 
 impl Broker {
     /// A delivery is acknowledged.
     pub(super) fn settle(&mut self, channel: usize, delivered: &Delivered) {
         self.make_room(channel, delivered);
+        if !delivered.item.journaled {
+            self.advance(delivered); // it may be from a stream
+        }
         self.forget(delivered.queue, &delivered.item);
     }
 
@@ -28,6 +31,10 @@ impl Broker {
     /// A delivery is rejected for good.
     pub(super) fn discard(&mut self, channel: usize, delivered: Delivered) {
         self.make_room(channel, &delivered);
+        if self.is_stream(delivered.queue) {
+            self.advance(&delivered);
+            return;
+        }
         let (queue, item) = (delivered.queue, Some(delivered.item));
         self.die(Dead { queue, item, message: None, reason: Reason::Rejected });
     }
@@ -37,7 +44,9 @@ impl Broker {
     pub(super) fn requeue(&mut self, channel: usize, delivered: Delivered, requeue: Requeue) {
         self.make_room(channel, &delivered);
         let Delivered { queue: id, mut item, .. } = delivered;
-        let Some(queue) = self.queues.get_mut(&id) else { return };
+        let Some(queue) = self.queues.get_mut(&id).filter(|queue| !queue.is_stream()) else {
+            return; // a stream keeps its messages, wherever its consumers are
+        };
         if queue.settings.counts_deliveries && requeue == Requeue::Returned {
             item.returns = item.returns.saturating_add(1);
             if item.journaled {
@@ -54,6 +63,10 @@ impl Broker {
             None => queue.requeue(item),
         }
         self.touch(id);
+    }
+
+    fn is_stream(&self, id: QueueId) -> bool {
+        self.queues.get(&id).is_some_and(Queue::is_stream)
     }
 
     /// A delivery no longer counts against the prefetch of its consumer and its channel.

@@ -16,6 +16,7 @@ use super::access::Change;
 use super::channel::Mode;
 use super::queue::{Held, Item, Queue};
 use super::recollection::Recollection;
+use super::stream::snapshot_offsets;
 use super::topology::{exchange_declare, queue_declare};
 
 impl Broker {
@@ -85,6 +86,7 @@ impl Broker {
         for id in &ids {
             let Some(queue) = self.queues.get(id) else { continue };
             if queue.declared.persists() {
+                snapshot_offsets(&mut snapshot, queue);
                 snapshot_queue(&mut snapshot, queue, unacked.get(id).map_or(&[], Vec::as_slice));
             }
         }

@@ -37,6 +37,7 @@ fn name(entry: &Entry) -> &'static str {
         Entry::GiveBack { .. } => "give back",
         Entry::Purge { .. } => "purge",
         Entry::Redeliver { .. } => "redeliver",
+        Entry::Offset { .. } => "offset",
     }
 }
 
@@ -71,6 +72,9 @@ fn values(entry: &Entry) -> Vec<Fact> {
         }
         Entry::Level { queue, priority, id } => {
             vec![of(*queue), ("priority", json!(priority)), ("level_id", json!(id.0))]
+        }
+        Entry::Offset { queue, consumer_tag, next } => {
+            vec![of(*queue), ("consumer_tag", json!(consumer_tag)), ("next", json!(next.0))]
         }
         Entry::Remember { virtual_host, exchange, until, header } => vec![
             ("virtual_host", json!(virtual_host)),

@@ -14,6 +14,7 @@
 //!   transfer  | 8 | queue | ordinal | what follows the 3 of a publish |
 //!   level     | 9 | queue | priority | its own queue id |
 //!   give back | 17 | queue | first | last - first | times |
+//!   offset    | 18 | queue | ordinal | consumer tag: the rest |
 //! ```
 //!
 //! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
@@ -156,6 +157,15 @@ pub enum Entry {
         /// The ordinal.
         before: Ordinal,
     },
+    /// A consumer of a stream has got on.
+    Offset {
+        /// The stream.
+        queue: QueueId,
+        /// The consumer's tag.
+        consumer_tag: String,
+        /// The first message that it is not done with.
+        next: Ordinal,
+    },
     /// All messages below an ordinal may have been delivered: a power cut took the journal's end,
     /// which would have told.
     Redeliver {
@@ -266,6 +276,13 @@ pub(super) fn put_remember(
     gather.put(header);
 }
 
+pub(super) fn put_offset(gather: &mut Gather, queue: QueueId, consumer_tag: &str, next: Ordinal) {
+    gather.put(&[18]);
+    gather.put_number(queue.0);
+    gather.put_number(next.0);
+    gather.put(consumer_tag.as_bytes());
+}
+
 pub(super) fn put_end(gather: &mut Gather, queue_max: QueueId) {
     gather.put(&[7]);
     gather.put_number(queue_max.0);
@@ -338,6 +355,11 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
         17 => {
             let (queue, first, last) = decode_run(source)?;
             Entry::GiveBack { queue, first, last, times: source.number_u32()? }
+        }
+        18 => {
+            let (queue, next) = (QueueId(source.number()?), Ordinal(source.number()?));
+            let consumer_tag = std::str::from_utf8(&bytes[source.rest()]).ok()?.to_owned();
+            Entry::Offset { queue, consumer_tag, next }
         }
         _ => return None,
     };

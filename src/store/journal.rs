@@ -223,6 +223,11 @@ impl Journal {
         });
     }
 
+    /// A consumer of a stream has got on: all before `next` is done with.
+    pub fn remember_offset(&mut self, queue: QueueId, consumer_tag: &str, next: Ordinal) {
+        self.put(|gather| entry::put_offset(gather, queue, consumer_tag, next));
+    }
+
     /// A message went to all these places.
     pub fn publish(&mut self, places: &[Place], message: &Message, published: Timestamp) {
         for place in places {

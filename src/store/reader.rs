@@ -115,6 +115,11 @@ impl SegmentReader {
         }
     }
 
+    /// Another reader of the same mapping, for which the next record has at least sequence `least`.
+    pub(super) fn again(&self, least: u32) -> Self {
+        Self { header: self.header, mapping: Arc::clone(&self.mapping), least, ..*self }
+    }
+
     /// The lowest sequence that the next record may have.
     pub(super) fn least(&self) -> u32 {
         self.least

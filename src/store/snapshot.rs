@@ -75,6 +75,11 @@ impl Snapshot {
         self.writer.put(0, |gather| entry::put_level(gather, queue, priority, id));
     }
 
+    /// Where the consumer of a stream with this tag goes on.
+    pub fn remember_offset(&mut self, queue: QueueId, consumer_tag: &str, next: Ordinal) {
+        self.writer.put(0, |gather| entry::put_offset(gather, queue, consumer_tag, next));
+    }
+
     /// How many deliveries of a message were given back without having failed.
     pub fn give_back(&mut self, queue: QueueId, ordinal: Ordinal, times: u32) {
         self.writer.put(0, |gather| entry::put_give_back(gather, queue, (ordinal, ordinal), times));

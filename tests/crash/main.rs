@@ -26,6 +26,7 @@ mod loops;
 mod process;
 mod random;
 mod stop;
+mod streams;
 mod topology;
 
 /// Whether the long forms are asked for.

@@ -17,4 +17,5 @@ mod permissions;
 mod print;
 mod queues;
 mod scripts;
+mod streams;
 mod tidy;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::wire::{Field, ShortBytes, ShortString, Table};
 
-use super::super::arguments::Overflow;
+use super::super::arguments::{Overflow, age};
 use super::super::fsync::FsyncPolicy;
 
 /// A key of a policy's definition.
@@ -25,6 +25,8 @@ enum Check {
     Text,
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// A text such as `7D`.
+    Age,
     /// An fsync policy.
     Fsync,
     /// Accepted, as by RabbitMQ; without effect on a single broker.
@@ -39,8 +41,8 @@ const fn key(name: &'static str, title: &'static str, check: Check, operator: bo
     Key { name, title, check, operator }
 }
 
-/// Every key that is known. Those of clusters and of stream queues are kept for definitions that
-/// travel, and have no effect here.
+/// Every key that is known. Those of clusters are kept for definitions that travel, and have no
+/// effect here.
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
     key("alternate-exchange", "alternate exchange name", Check::Text, false),
@@ -62,7 +64,7 @@ const KEYS: &[Key] = &[
     key("fsync", "fsync policy", Check::Fsync, false),
     key("queue-mode", "queue-mode value", Check::OneOf(&["default", "lazy"]), false),
     key("queue-version", "queue-version value", Check::Integer(1, 2), true),
-    key("max-age", "max age", Check::Text, false),
+    key("max-age", "max age", Check::Age, false),
     key("stream-max-segment-size-bytes", "segment size", Check::Integer(0, 3_000_000_000), false),
     key("queue-leader-locator", "queue leader locator value",
         Check::OneOf(&["client-local", "balanced", "random", "least-leaders"]), false),
@@ -118,6 +120,7 @@ impl Check {
             Self::Text => text(value).is_some_and(|text| text.len() <= 255),
             Self::OneOf(allowed) => text(value).is_some_and(|text| allowed.contains(&text)),
             Self::Fsync => text(value).is_some_and(|text| text.parse::<FsyncPolicy>().is_ok()),
+            Self::Age => text(value).is_some_and(|text| age(text).is_some()),
             Self::Anything => true,
         }
     }
@@ -171,6 +174,10 @@ pub struct PolicySettings {
     pub delivery_limit: Option<i64>,
     /// `fsync`; a queue's own argument wins.
     pub fsync: Option<FsyncPolicy>,
+    /// `max-age` of a stream.
+    pub max_age: Option<Duration>,
+    /// `stream-max-segment-size-bytes`; a stream's own argument wins.
+    pub segment_bytes: Option<u64>,
 }
 
 impl PolicySettings {
@@ -198,6 +205,8 @@ impl PolicySettings {
             }),
             delivery_limit: number("delivery-limit"),
             fsync: string("fsync").and_then(|policy| policy.parse().ok()),
+            max_age: string("max-age").and_then(age),
+            segment_bytes: count("stream-max-segment-size-bytes"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The arguments of queues that mean something: their values, and on which queue types.
 
+use std::time::Duration;
+
 use super::super::fsync::FsyncPolicy;
 use super::QueueType::{self, Classic, Quorum, Stream};
 use super::{ArgumentError, Problem, value};
@@ -159,19 +161,33 @@ impl Check {
             Self::Type if QueueType::named(&text).is_none() => {
                 Some(format!("\"unsupported queue type '{text}'\""))
             }
-            Self::Age if !is_age(&text) => Some("invalid_max_age".to_owned()),
+            Self::Age if age(&text).is_none() => Some("invalid_max_age".to_owned()),
             Self::Fsync => text.parse::<FsyncPolicy>().err().map(|reason| format!("\"{reason}\"")),
             _ => None,
         }
     }
 }
 
-/// Whether a text is a positive number of years, months, days, hours, minutes or seconds.
-fn is_age(text: &str) -> bool {
-    let digits = text.trim_end_matches(['Y', 'M', 'D', 'h', 'm', 's']);
-    text.len() == digits.len() + 1
-        && digits.bytes().all(|digit| digit.is_ascii_digit())
-        && digits.parse().is_ok_and(|number: u64| number > 0)
+/// A positive number of years, months, days, hours, minutes or seconds as text, such as `7D`. A
+/// year is 365 days and a month 30, as in RabbitMQ.
+#[must_use]
+pub fn age(text: &str) -> Option<Duration> {
+    let unit = text.chars().next_back()?;
+    let seconds: u64 = match unit {
+        'Y' => 365 * 24 * 60 * 60,
+        'M' => 30 * 24 * 60 * 60,
+        'D' => 24 * 60 * 60,
+        'h' => 60 * 60,
+        'm' => 60,
+        's' => 1,
+        _ => return None,
+    };
+    let digits = &text[..text.len() - 1]; // all units are ASCII
+    let number = digits.parse::<u64>().ok().filter(|number| *number > 0)?;
+    digits
+        .bytes()
+        .all(|digit| digit.is_ascii_digit())
+        .then(|| Duration::from_secs(number.saturating_mul(seconds)))
 }
 
 fn unacceptable_type(field: &Field) -> String {

@@ -22,6 +22,7 @@ use crate::wire::{Field, ShortBytes, ShortString, Table};
 use super::fsync::FsyncPolicy;
 
 pub use self::difference::Differences;
+pub use self::known::age;
 
 /// What a queue's `x-queue-type` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -131,6 +132,10 @@ pub struct QueueArguments {
     pub fsync: Option<FsyncPolicy>,
     /// `x-consumer-timeout`: how long a consumer may keep a delivery; zero is for ever.
     pub consumer_timeout: Option<Duration>,
+    /// `x-max-age`: how long a stream keeps messages.
+    pub max_age: Option<Duration>,
+    /// `x-stream-max-segment-size-bytes`: octets of a stream's segments.
+    pub segment_bytes: Option<u64>,
 }
 
 impl QueueArguments {
@@ -170,6 +175,8 @@ impl QueueArguments {
             single_active_consumer: boolean(table, "x-single-active-consumer"),
             fsync: text(table, "x-fsync").and_then(|policy| policy.parse().ok()),
             consumer_timeout: number(table, "x-consumer-timeout").map(Duration::from_millis),
+            max_age: text(table, "x-max-age").and_then(age),
+            segment_bytes: number(table, "x-stream-max-segment-size-bytes"),
         };
         if arguments.dead_letter_routing_key.is_some() && arguments.dead_letter_exchange.is_none() {
             let reason = "routing_key_but_no_dlx_defined";
@@ -264,7 +271,8 @@ enum Problem {
 }
 
 impl ArgumentError {
-    fn value(argument: &'static str, reason: impl Into<String>) -> Self {
+    /// The refusal of a value, with the reason as an Erlang term.
+    pub(super) fn value(argument: &'static str, reason: impl Into<String>) -> Self {
         Self { argument, problem: Problem::Value(reason.into()) }
     }
 

@@ -16,8 +16,9 @@ use super::super::exception::{
 use super::super::lifecycle::tag_or_new;
 use super::super::queue::{Item, Queue};
 use super::super::reply_to::{self, PSEUDO_QUEUE};
+use super::super::stream::Wish;
 use super::super::transaction::{Requeue, Settlement};
-use super::queue::readable;
+use super::queue::{readable, refuse_stream};
 use super::unexpected;
 
 /// The most consumers of one channel: what a client can make the broker keep is bounded.
@@ -106,7 +107,9 @@ fn consume(
     if taken {
         return Err(access_refused(in_use));
     }
+    let wish = Wish::parse(queue, vhost, channel, &method)?;
     let prefetch = channel.consumer_prefetch;
+    let subscription = broker.subscribe(id, wish, &method.consumer_tag)?;
     let tag = tag_or_new(broker, method.consumer_tag);
     if !method.no_wait {
         broker.reply(call, basic::ConsumeOk { consumer_tag: tag.clone() });
@@ -119,10 +122,11 @@ fn consume(
         no_ack: method.no_ack,
         exclusive: method.exclusive,
         priority: arguments.priority,
-        timeout: timeout.filter(|timeout| !timeout.is_zero()),
+        timeout: timeout.filter(|timeout| !timeout.is_zero() && subscription.is_none()),
         prefetch,
         unacked: 0,
         in_line: false,
+        subscription,
         arguments: method.arguments,
     });
     Ok(())
@@ -144,6 +148,7 @@ fn cancel(broker: &mut Broker, call: &mut Call<'_>, method: basic::Cancel) {
 fn get(broker: &mut Broker, call: &mut Call<'_>, method: &basic::Get) -> Result<(), Exception> {
     let queue = readable(broker, call, &method.queue)?;
     let id = queue.id;
+    refuse_stream(broker, queue, "basic.get")?;
     refuse_get(broker, queue)?;
     broker.use_queue(id);
     let Some((mut item, message)) = broker.take_live(id, Item::expired) else {

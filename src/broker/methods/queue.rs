@@ -9,7 +9,7 @@ use super::super::arguments::{Differences, QueueArguments, QueueType};
 use super::super::call::Call;
 use super::super::drops::Cause;
 use super::super::exception::{
-    Exception, access_refused, locked, no_exchange, no_queue, precondition_failed,
+    Exception, access_refused, locked, no_exchange, no_queue, not_implemented, precondition_failed,
 };
 use super::super::exchange::{Binding, Destination};
 use super::super::permission::Object;
@@ -168,8 +168,8 @@ fn declare_active(
     if !method.durable && !method.exclusive {
         broker.transient_queue(&subject)?;
     }
-    if arguments.queue_type == QueueType::Quorum {
-        check_quorum(method, &subject)?;
+    if arguments.queue_type != QueueType::Classic {
+        check_kept(arguments.queue_type, method, &subject)?;
     }
     let declared = Declaration {
         name: name.clone(),
@@ -199,11 +199,17 @@ fn refuse_beyond_limit(broker: &Broker, vhost: usize, name: &str) -> Result<(), 
     }
 }
 
-/// What RabbitMQ's quorum queues cannot be.
-fn check_quorum(method: &queue::Declare, subject: &str) -> Result<(), Exception> {
+/// What RabbitMQ's quorum queues and streams cannot be.
+fn check_kept(
+    queue_type: QueueType,
+    method: &queue::Declare,
+    subject: &str,
+) -> Result<(), Exception> {
     if method.queue.is_empty() {
-        let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
-        return Err(precondition_failed(text));
+        let name = queue_type.name();
+        return Err(precondition_failed(format!(
+            "Cannot declare a server-named queue for type rabbit_{name}_queue"
+        )));
     }
     let invalid = [
         (method.auto_delete, "auto-delete"),
@@ -303,12 +309,25 @@ fn unbind(
 }
 
 fn purge(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Purge) -> Result<(), Exception> {
-    let id = readable(broker, call, &method.queue)?.id;
+    let queue = readable(broker, call, &method.queue)?;
+    refuse_stream(broker, queue, "queue.purge")?;
+    let id = queue.id;
     let message_count = purge_ready(broker, id);
     if !method.no_wait {
         broker.reply(call, queue::PurgeOk { message_count });
     }
     Ok(())
+}
+
+/// What a stream does not do, in RabbitMQ's words.
+pub(super) fn refuse_stream(broker: &Broker, queue: &Queue, what: &str) -> Result<(), Exception> {
+    if !queue.is_stream() {
+        return Ok(());
+    }
+    let (name, vhost) = (queue.name(), &broker.vhosts[queue.declared.vhost].name);
+    Err(not_implemented(format!(
+        "{what} not supported by stream queues queue '{name}' in vhost '{vhost}'"
+    )))
 }
 
 /// Throws the ready messages of a queue away, in the journal too.

@@ -32,12 +32,13 @@ use crate::store::QueueLog;
 use crate::wire::ShortString;
 
 use super::access::EffectivePolicy;
-use super::arguments::QueueArguments;
+use super::arguments::{QueueArguments, QueueType};
 use super::consumers::Consumers;
 use super::drops::Ledger;
 use super::fsync::FsyncPolicy;
 use super::settings::{NEVER, QueueSettings};
 use super::statistics::MessageStats;
+use super::stream::Stream;
 use delayed::DelayedKey;
 use item::Room;
 
@@ -94,6 +95,8 @@ pub(super) struct Queue {
     /// Messages that came back and wait before they are delivered again.
     delayed: BTreeMap<DelayedKey, Item>,
     room: Room,
+    /// What it has beside its level if it is a stream.
+    pub stream: Option<Box<Stream>>,
     /// What happened in it.
     pub stats: MessageStats,
     /// Messages that were taken and are neither settled nor back.
@@ -110,6 +113,7 @@ impl Queue {
         let consumers = Consumers::new(&declared.arguments);
         let settings = QueueSettings::of(&declared.arguments, None);
         let priority = settings.priorities.map_or(0, |known| known.absent);
+        let stream = (declared.arguments.queue_type == QueueType::Stream).then(Box::default);
         let level = Level::new(id, priority, declared.persists(), log);
         Self {
             id,
@@ -126,6 +130,7 @@ impl Queue {
             others: BTreeMap::new(),
             delayed: BTreeMap::new(),
             room: Room::default(),
+            stream,
             stats: MessageStats::default(),
             outstanding: 0,
             outstanding_bytes: 0,
@@ -143,6 +148,12 @@ impl Queue {
         let settings = policy.as_ref().map(|policy| &policy.settings);
         self.settings = QueueSettings::of(&self.declared.arguments, settings);
         self.policy = policy;
+        self.limit_segments();
+    }
+
+    /// A stream, and the level whose log it is.
+    pub(super) fn stream_parts(&mut self) -> Option<(&mut Stream, &mut Level)> {
+        self.stream.as_deref_mut().map(|stream| (stream, &mut self.level))
     }
 
     /// What a confirm of a message in it means, where the broker's policy is `default`.

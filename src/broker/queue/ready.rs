@@ -55,8 +55,8 @@ impl Queue {
 
     /// Whether one more message can stay in memory.
     pub(crate) fn has_room(&self, message: &Message, budget: &Budget) -> bool {
-        self.level(self.priority_of(message)).is_none_or(|level| level.log.is_empty())
-            && self.room.takes(message, budget)
+        let empty = || self.level(self.priority_of(message)).is_none_or(|it| it.log.is_empty());
+        (empty() && self.room.takes(message, budget)) || self.is_stream()
     }
 
     /// Adds a message at the back of its level, which is there. Says where it is, and whether the
@@ -68,6 +68,9 @@ impl Queue {
         now: Timestamp,
         budget: &mut Budget,
     ) -> Option<(QueueId, Ordinal, bool)> {
+        if let Some((stream, level)) = self.stream_parts() {
+            return Some(stream.push(level, message, now));
+        }
         let own = priority == self.level.priority;
         let level = if own { &mut self.level } else { self.others.get_mut(&priority)? };
         let ordinal = level.take_ordinal();
@@ -155,6 +158,9 @@ impl Queue {
 
     /// When the next message in sight expires.
     pub(crate) fn next_expiry(&mut self) -> Result<Timestamp, StoreError> {
+        if let Some(stream) = &self.stream {
+            return Ok(stream.next_look());
+        }
         let mut next = self.level.next_expiry(&self.settings)?;
         for level in self.others.values_mut() {
             next = next.min(level.next_expiry(&self.settings)?);
@@ -194,6 +200,9 @@ impl Queue {
 
     /// Octets of the bodies of ready messages, as far as they are known.
     pub(crate) fn ready_octets(&self) -> u64 {
+        if self.is_stream() {
+            return self.level.log.ready_bytes();
+        }
         self.ready_body_bytes
     }
 

@@ -46,7 +46,9 @@ impl Level {
         let flushed = self.log.flush();
         match &flushed {
             Ok(()) => self.pending.clear(),
-            Err(error) if error.is_passing() && !self.log.has_written() => {
+            Err(error)
+                if error.is_passing() && !self.log.has_written() && !self.pending.is_empty() =>
+            {
                 self.take_back(settings, room, budget);
             }
             Err(_) => {}

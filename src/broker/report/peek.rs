@@ -2,6 +2,7 @@
 
 use crate::ids::Timestamp;
 use crate::message::Message;
+use crate::store::Stored;
 
 use crate::broker::Broker;
 
@@ -27,6 +28,18 @@ impl Broker {
     ) -> Option<Vec<PeekedMessage>> {
         let vhost = self.vhosts.iter().find(|candidate| *candidate.name == *vhost)?;
         let queue = self.queues.get_mut(vhost.queues.get(name)?)?;
+        if queue.is_stream() {
+            let stored = queue.read_first(count);
+            let Ok(stored) = stored.map_err(|error| self.failure.get_or_insert(error)) else {
+                return Some(Vec::new());
+            };
+            let peeked = |Stored { message, published, .. }: Stored| PeekedMessage {
+                message,
+                redelivered: false,
+                published,
+            };
+            return Some(stored.into_iter().map(peeked).collect());
+        }
         let mut taken = Vec::new();
         let mut messages = Vec::new();
         while messages.len() < count {

@@ -32,8 +32,11 @@ use super::segment::{Location, LogState, SegmentWriter, Shelf};
 use crate::ids::{Ordinal, Timestamp};
 use crate::message::Message;
 
+mod cursor;
 mod head;
 mod restore;
+
+pub use cursor::{Cursor, Views};
 
 /// The log of one queue. See the [module](super) for how it and the journal share the work.
 pub struct QueueLog {
@@ -46,6 +49,8 @@ pub struct QueueLog {
     next_segment: u64,
     /// The size of the next new segment.
     segment_bytes: u64,
+    /// The most that it grows to.
+    segment_bytes_max: u64,
     directory_made: bool,
     /// From this segment on there may be octets that are not synced.
     unsynced_from: Option<u64>,
@@ -81,6 +86,7 @@ impl QueueLog {
         Self {
             shelf,
             segment_bytes: options.segment_bytes_min,
+            segment_bytes_max: options.segment_bytes_max,
             options,
             writers: VecDeque::new(),
             next_segment: 1,
@@ -125,7 +131,7 @@ impl QueueLog {
         };
         self.next_segment += 1;
         self.writers.push_back(SegmentWriter::plan(header, self.segment_bytes, message));
-        self.segment_bytes = (2 * self.segment_bytes).min(self.options.segment_bytes_max);
+        self.segment_bytes = (2 * self.segment_bytes).min(self.segment_bytes_max);
     }
 
     /// Writes what was appended, with one call for each segment that is touched.

@@ -12,6 +12,7 @@ use crate::message::Message;
 
 mod checkpoints;
 mod crashes;
+mod cursors;
 mod damage;
 mod full;
 mod journals;
@@ -117,6 +118,9 @@ fn line(entry: &Entry) -> String {
         Entry::Change { table } => format!("change {}", String::from_utf8_lossy(table)),
         Entry::Remember { virtual_host, exchange, until, header } => {
             format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
+        }
+        Entry::Offset { queue, consumer_tag, next } => {
+            format!("offset {queue} {consumer_tag} next {next}")
         }
         Entry::Redeliver { queue, before } => format!("redeliver {queue} before {before}"),
         Entry::Transfer { queue, ordinal, places, .. } => {

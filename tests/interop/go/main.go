@@ -33,6 +33,7 @@ var stories = []struct {
 	{"retry_loop", retryLoop},
 	{"priorities", priorities},
 	{"delayed", delayed},
+	{"streams", streams},
 	{"single_active", singleActive},
 	{"exclusive", exclusive},
 	{"login", login},
