@@ -179,7 +179,7 @@ impl Server {
             logins.replace(broker.users());
         }
         let core = start_core(broker, clock, &sender, receiver, Arc::clone(&logins))?;
-        let options = ConnectionOptions::new(logins);
+        let options = ConnectionOptions::new(logins).with_memory(memory);
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
         let rim = Arc::new(Rim::new(clock, sender, options, Bell::new()?, seats, proxies));
