@@ -34,6 +34,9 @@ pub mod connection;
 // A small blocking client on the same codec, for tests and benches.
 pub mod client;
 
+// What a data directory holds and what is wrong with it, without changing it.
+pub mod inspect;
+
 // What can be told from outside: flags, environment, limits.
 pub mod config;
 

@@ -1,9 +1,11 @@
-//! The command line: `leveret [serve] [flags]`, `leveret ctl COMMAND`, `leveret perf [flags]`.
+//! The command line: `leveret [serve] [flags]`, `leveret ctl COMMAND`, `leveret perf [flags]`,
+//! `leveret inspect DIR`.
 
 use std::env;
 use std::error::Error;
 #[cfg(feature = "management")]
-use std::io::{self, Write};
+use std::io::Write;
+use std::io::{self, BufWriter};
 #[cfg(feature = "management")]
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use leveret::config::{Config, ConfigError, FileError};
+use leveret::inspect::{self, InspectError, InspectOptions, Verdict};
 use leveret::perf;
 use leveret::server;
 
@@ -34,6 +37,8 @@ enum Command {
     Ctl(Box<leveret::admin::ctl::Ctl>),
     /// Puts a load on a broker, any AMQP 0-9-1 broker, and checks that nothing is lost or reordered
     Perf(Box<perf::Options>),
+    /// Verifies and shows what is in a data directory, without changing it
+    Inspect(InspectOptions),
     /// Prints the definitions in a data directory that no broker is using, as JSON
     #[cfg(feature = "management")]
     Definitions(Definitions),
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(_)) => 2,
         #[cfg(feature = "management")]
         Some(Command::Ctl(ctl)) => return ctl.run(),
+        Some(Command::Inspect(options)) => return look(&options),
         Some(Command::Perf(options)) => return put_load(&options),
         #[cfg(feature = "management")]
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
@@ -135,6 +141,19 @@ fn fail(error: &dyn Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// `leveret inspect`: 0 if all is well, 1 if it could not look, 2 if something is damaged.
+fn look(options: &InspectOptions) -> ExitCode {
+    match inspect::run(options, &mut BufWriter::new(io::stdout().lock())) {
+        Ok(Verdict::Whole) => ExitCode::SUCCESS,
+        Ok(Verdict::Damaged) => ExitCode::from(2),
+        // Who reads only the first lines closes the pipe.
+        Err(InspectError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::FAILURE
+        }
+        Err(error) => fail(&error),
+    }
+}
+
 /// Prints the help that was asked for, or one line about what is wrong with the command line.
 fn answer(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -143,7 +162,8 @@ fn answer(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or("bad command line");
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
     eprintln!("leveret: {}; see leveret --help", line.trim_start_matches("error: "));
     // `ctl` has rabbitmqctl's exit codes, of which 64 is that of a wrong command line.
     let ctl = env::args().nth(1).is_some_and(|first| first == "ctl");

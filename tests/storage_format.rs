@@ -157,7 +157,8 @@ fn the_words_of_the_page_are_enough_to_read_the_segment() {
     while u32_at(at + 4) != 0 {
         let (kind, length) = (u32_at(at + 4) >> 30, (u32_at(at + 4) & 0x3fff_ffff) as usize);
         let end = at + 16 + length;
-        assert_eq!(u32_at(at), crc32c::crc32c_append(seed, &file[at + 4..end]));
+        let begin = seed ^ u32::try_from(at).expect("a place of 32 bits");
+        assert_eq!(u32_at(at), crc32c::crc32c_append(begin, &file[at + 4..end]));
         let number = ordinal + u64::from(u32_at(at + 8));
         let published = time + u64::from(u32_at(at + 12));
         found.push((kind, number, published, String::from_utf8_lossy(&file[end - 7..end])));

@@ -56,8 +56,13 @@ impl Broker {
         let mut broker = Self::empty(store, options);
         broker.recovering = true;
         let mut replays = Replays::new();
+        let damaged = recovery.damaged() > 0;
         for entry in recovery.entries() {
-            broker.replay(entry?, &mut replays)?;
+            let entry = entry?;
+            if damaged {
+                check_declared(&entry, &replays)?;
+            }
+            broker.replay(entry, &mut replays)?;
         }
         broker.restore_messages(&mut recovery, &mut replays)?;
         broker.recovering = false;
@@ -346,4 +351,14 @@ fn replay_publish(places: &[Place], replays: &mut Replays) {
             replay.publish(place);
         }
     }
+}
+
+/// Whether the queues that a message went to are known. They always are unless their declaration is
+/// damaged, and then going on would cost all their messages.
+fn check_declared(entry: &Entry, replays: &Replays) -> Result<(), BrokerError> {
+    let (Entry::Publish { places, .. } | Entry::Transfer { places, .. }) = entry else {
+        return Ok(());
+    };
+    let unknown = places.iter().find(|place| !replays.contains_key(&place.queue));
+    unknown.map_or(Ok(()), |place| Err(BrokerError::Undeclared(place.queue)))
 }

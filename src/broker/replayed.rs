@@ -1,5 +1,6 @@
 //! Definitions as journal and snapshot tell them: methods and changes, read back.
 
+use crate::ids::QueueId;
 use crate::store::StoreError;
 use crate::wire::{Table, exchange, queue};
 
@@ -18,6 +19,12 @@ pub enum BrokerError {
     /// A definition on disk is not one: starting without it would lose what was promised.
     #[error("the data directory holds a definition that cannot be replayed: {0}")]
     Definition(String),
+    /// Entries on disk are damaged, and a queue's declaration was among them.
+    #[error(
+        "the journal has messages for queue {0}, but what declares it is damaged; restore the data \
+         directory from a copy, or see what is left with `leveret inspect`"
+    )]
+    Undeclared(QueueId),
 }
 
 /// The change that an entry tells.

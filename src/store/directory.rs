@@ -49,6 +49,14 @@ pub(super) enum Ending {
 /// The text of a mark is no longer than this.
 const MARK_BYTES_MAX: usize = 64;
 
+/// What the file `version` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    None,
+    Damaged,
+    Format(u32),
+}
+
 /// The data directory, and whether it may still be written to.
 #[derive(Clone)]
 pub(super) struct Directory {
@@ -78,23 +86,41 @@ impl Directory {
         Ok(directory)
     }
 
+    /// A directory that is only looked at: it is not locked, and may be none of a store.
+    pub(super) fn to_read(disk: Arc<dyn Disk>) -> Self {
+        let health = Health::new(Arc::clone(&disk));
+        Self { disk, health, files: OpenFiles::new(0), _lock: Arc::new(()) }
+    }
+
     fn check_version(&self) -> Result<(), StoreError> {
-        let Some(text) = self.read_mark(VERSION)? else {
-            let names = self.list("")?;
-            if names.iter().any(|name| [JOURNALS, SNAPSHOTS, QUEUES].contains(&name.as_str())) {
-                return Err(self.unreadable("its file `version` is missing"));
+        match self.version()? {
+            Version::None if self.has_files()? => {
+                Err(self.unreadable("its file `version` (`leveret 1`) is missing"))
             }
-            self.write_boot_mark()?;
-            return self.write_mark(VERSION, &format!("leveret {FORMAT}\n"));
-        };
-        let found = text.trim().strip_prefix("leveret ").and_then(|number| number.parse().ok());
-        match found {
-            None => Err(self.unreadable("its file `version` is damaged")),
-            Some(found) if found > FORMAT => {
+            Version::None => {
+                self.write_boot_mark()?;
+                self.write_mark(VERSION, &format!("leveret {FORMAT}\n"))
+            }
+            Version::Damaged => Err(self.unreadable("its file `version` (`leveret 1`) is damaged")),
+            Version::Format(found) if found > FORMAT => {
                 Err(StoreError::NewerFormat { directory: self.disk.name(), found, known: FORMAT })
             }
-            Some(_) => Ok(()),
+            Version::Format(_) => Ok(()),
         }
+    }
+
+    /// What the file `version` says.
+    pub(super) fn version(&self) -> Result<Version, StoreError> {
+        let Some(text) = self.read_mark(VERSION)? else { return Ok(Version::None) };
+        let found = text.trim().strip_prefix("leveret ").and_then(|number| number.parse().ok());
+        let found = found.filter(|format| *format > 0);
+        Ok(found.map_or(Version::Damaged, Version::Format))
+    }
+
+    /// Whether there are files of a store, whatever the file `version` says.
+    pub(super) fn has_files(&self) -> Result<bool, StoreError> {
+        let names = self.list("")?;
+        Ok(names.iter().any(|name| [JOURNALS, SNAPSHOTS, QUEUES].contains(&name.as_str())))
     }
 
     fn wipe_transient(&self) -> Result<(), StoreError> {
@@ -118,12 +144,20 @@ impl Directory {
 
     /// How the last process ended. Its mark is gone from now on.
     pub(super) fn take_ending(&self) -> Result<Ending, StoreError> {
-        let path = Path::new(CLEAN);
-        if self.read_mark(CLEAN)?.is_some() {
+        let ending = self.ending()?;
+        if ending == Ending::Clean {
+            let path = Path::new(CLEAN);
             // Before the mark goes: the next process has to rely on either.
             self.write_boot_mark()?;
             self.health.guard("remove", path, || self.disk.remove(path))?;
             self.sync_directory(Path::new(""))?;
+        }
+        Ok(ending)
+    }
+
+    /// How the last process ended, or that nobody can tell, as long as one runs.
+    pub(super) fn ending(&self) -> Result<Ending, StoreError> {
+        if self.read_mark(CLEAN)?.is_some() {
             return Ok(Ending::Clean);
         }
         let boot = self.disk.boot().map(|boot| format!("{boot}\n"));
@@ -204,14 +238,16 @@ impl Directory {
         }
     }
 
-    /// Moves a file that could not be read to where nobody but people looks for it.
-    pub(super) fn set_file_aside(&self, path: &Path, name: &str) {
+    /// Moves a file that could not be read to where nobody but people looks for it. Returns whether
+    /// there was one.
+    pub(super) fn set_file_aside(&self, path: &Path, name: &str) -> bool {
         let aside = Path::new(BAD).join(name);
         match self.disk.rename(path, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
             Ok(()) => log::warn!("{} is set aside as {}", path.display(), aside.display()),
             Err(error) => log::error!("cannot set {} aside: {error}", path.display()),
         }
+        true
     }
 
     /// An error about the directory as a whole.

@@ -68,7 +68,10 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The directory holds files of a store, but not what says how to read them.
-    #[error("data directory {directory} cannot be read: {reason}")]
+    #[error(
+        "data directory {directory} cannot be read: {reason}; \
+         restore it from a copy, or see what is left with `leveret inspect {directory}`"
+    )]
     Unreadable {
         /// The data directory.
         directory: String,

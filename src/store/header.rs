@@ -160,6 +160,11 @@ impl FileHeader {
         copies.filter(|(header, _)| header.kind == kind).max_by_key(|(header, _)| header.generation)
     }
 
+    /// Whether both copies of a file's header can be read, though perhaps not the same.
+    pub(super) fn is_whole(file: &[u8]) -> bool {
+        [0, COPY_AT].iter().all(|at| file.get(*at..).and_then(Self::decode_copy).is_some())
+    }
+
     fn decode_copy(bytes: &[u8]) -> Option<(Self, u32)> {
         let octets = bytes.get(..LENGTH)?;
         let seed = LittleEndian::read_u32(&octets[8..12]);

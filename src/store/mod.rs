@@ -79,14 +79,20 @@ mod recovery;
 #[expect(clippy::module_inception, reason = "the type that the module is named for")]
 mod store;
 
+mod inspect;
+
 #[cfg(test)]
 mod tests;
 
 pub use checkpoint::CheckpointJob;
 pub use directory::SyncFile;
-pub use disk::{Disk, DiskFile, Fault, MemoryDisk, RealDisk};
+pub use disk::{Disk, DiskFile, Fault, MemoryDisk, Overlay, ReadOnlyDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
+pub use inspect::{
+    Damage, Inspection, JournalFile, PlainFile, Problem, RawRecord, SegmentFile, SnapshotFile,
+    inspect, raw_records,
+};
 pub use journal::Journal;
 pub use log::QueueLog;
 pub use mapping::Mapping;

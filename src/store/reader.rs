@@ -131,6 +131,17 @@ impl SegmentReader {
         self.message(location, &record)
     }
 
+    /// The octets from a place where no message is, up to the next one.
+    pub(super) fn damaged_at(&self, location: Location) -> &[u8] {
+        let bytes = self.mapping.bytes();
+        let end = match record::step(bytes, location.octet(), self.seed, 0) {
+            Step::Record(record) => record.payload.end,
+            Step::Damaged(range) => range.end,
+            Step::End { .. } => bytes.len(),
+        };
+        bytes.get(location.octet()..end).unwrap_or_default()
+    }
+
     fn message(&self, at: Location, record: &Record) -> Option<Stored> {
         let persistent = match record.kind {
             Kind::Transient => false,

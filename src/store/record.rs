@@ -10,8 +10,9 @@
 //!                                 extra: so many entries were known to be synced by then
 //! ```
 //!
-//! The checksum starts from the one of the file's header and covers all that follows it in the
-//! record. Sequences grow, so that after a damaged record the next good one can be found: [`step`]
+//! The checksum starts from the one of the file's header, xor the record's place in the file, and
+//! covers all that follows it in the record: octets that a disk wrote or read at a wrong place are
+//! no record. Sequences grow, so that after a damaged record the next good one can be found: [`step`]
 //! looks for it octet by octet, and one bad record costs one record.
 
 use std::ops::Range;
@@ -35,6 +36,9 @@ const SHARED_BYTES_MIN: usize = 8 * 1024;
 
 /// What a gather keeps of its buffer when it is emptied.
 const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// CRC-32C's polynomial, its lowest power in the highest bit.
+const CRC32C_POLYNOMIAL: u32 = 0x82f6_3b78;
 
 /// While looking for the next good record, a candidate this long is checksummed in any case; a
 /// longer one only if another record seems to follow it.
@@ -85,8 +89,72 @@ pub(super) fn step(bytes: &[u8], at: usize, seed: u32, least: u32) -> Step {
 pub(super) fn read(bytes: &[u8], at: usize, seed: u32) -> Option<Record> {
     let record = read_frame(bytes, at)?;
     let stored = LittleEndian::read_u32(bytes.get(at..at + 4)?);
-    let computed = crc32c::crc32c_append(seed, bytes.get(at + 4..record.payload.end)?);
+    let computed = crc32c::crc32c_append(placed(seed, at), bytes.get(at + 4..record.payload.end)?);
     (stored == computed).then_some(record)
+}
+
+/// What the checksum of a record at `at` begins with. Files are far shorter than 4 GiB.
+fn placed(seed: u32, at: usize) -> u32 {
+    seed ^ u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Whether one flipped bit is all that is wrong with a record, whose octets these are.
+///
+/// Flipping a bit changes a checksum by what only the bit's distance from the end decides, so the
+/// difference to the right one is compared with that of each bit in turn, from the last on.
+pub(super) fn is_one_bit_off(bytes: &[u8], octets: Range<usize>, seed: u32) -> bool {
+    let seed = placed(seed, octets.start);
+    let record = bytes.get(octets).and_then(|octets| octets.split_at_checked(4));
+    let Some((stored, covered)) = record else { return false };
+    let wrong = LittleEndian::read_u32(stored) ^ crc32c::crc32c_append(seed, covered);
+    let mut change = 1_u32;
+    let bits = (0..covered.len().saturating_mul(8)).any(|_| {
+        change = (change >> 1) ^ if change & 1 == 1 { CRC32C_POLYNOMIAL } else { 0 };
+        change == wrong
+    });
+    bits || wrong.count_ones() == 1
+}
+
+/// Where the record at `at` ends, if it is the last one and one flipped bit is all that is wrong
+/// with it.
+pub(super) fn last_one_bit_off(bytes: &[u8], at: usize, seed: u32) -> Option<usize> {
+    let end = read_frame(bytes, at)?.payload.end;
+    (starts_with_zeros(&bytes[end..]) && is_one_bit_off(bytes, at..end, seed)).then_some(end)
+}
+
+/// What the checksums of a file's entries begin with, when its header is gone: what two of them agree
+/// about that stand one behind the other.
+pub(super) fn seed_of_entries(bytes: &[u8]) -> Option<u32> {
+    let entry = |at: usize| read_frame(bytes, at).filter(|record| record.kind == Kind::Entry);
+    // As many passes as a search for the next good record takes.
+    let mut budget = bytes.len().saturating_mul(64);
+    for at in HEADER_BYTES..bytes.len() {
+        let Some(one) = entry(at) else { continue };
+        let after = one.payload.end;
+        let next = entry(after).filter(|two| two.sequence == one.sequence.saturating_add(1));
+        let Some(two) = next else { continue };
+        budget = budget.checked_sub(two.payload.end - at)?;
+        let seed = seed_of(bytes, at..after);
+        if seed == seed_of(bytes, after..two.payload.end) {
+            return seed;
+        }
+    }
+    None
+}
+
+/// The seed with which a record's checksum is right: the checksum's steps, taken back one by one.
+fn seed_of(bytes: &[u8], octets: Range<usize>) -> Option<u32> {
+    let at = octets.start;
+    let (stored, covered) = bytes.get(octets)?.split_at_checked(4)?;
+    let mut state = !LittleEndian::read_u32(stored);
+    for octet in covered.iter().rev() {
+        for _ in 0..8 {
+            let carried = state >> 31;
+            state = (state ^ if carried == 1 { CRC32C_POLYNOMIAL } else { 0 }) << 1 | carried;
+        }
+        state ^= u32::from(*octet);
+    }
+    Some(placed(!state, at))
 }
 
 /// What the octets at `at` say that they are, if that is possible.
@@ -140,6 +208,10 @@ pub(super) struct Gather {
     /// Bodies, each with the place in `bytes` before which it belongs.
     shared: Vec<(usize, Message)>,
     shared_bytes: usize,
+    /// Octets of the file before what is gathered.
+    before: usize,
+    /// Octets at the end that the next write begins with once more.
+    end_bytes: usize,
 }
 
 /// A record that is being gathered.
@@ -147,6 +219,8 @@ pub(super) struct Gather {
 pub(super) struct Open {
     at: usize,
     shared: usize,
+    /// Where it will be in the file.
+    place: usize,
 }
 
 impl Gather {
@@ -164,7 +238,8 @@ impl Gather {
 
     /// Begins a record. What is put until [`Gather::finish`] is its payload.
     pub(super) fn begin(&mut self) -> Open {
-        let open = Open { at: self.bytes.len(), shared: self.shared.len() };
+        let place = self.before + self.len();
+        let open = Open { at: self.bytes.len(), shared: self.shared.len(), place };
         self.put(&[0; RECORD_BYTES]);
         open
     }
@@ -197,6 +272,7 @@ impl Gather {
         LittleEndian::write_u32(&mut frame[4..8], kind << 30 | length);
         LittleEndian::write_u32(&mut frame[8..12], sequence);
         LittleEndian::write_u32(&mut frame[12..16], extra);
+        let seed = placed(seed, open.place);
         let mut checksum = crc32c::crc32c_append(seed, &self.bytes[open.at + 4..]);
         for (_, message) in &self.shared[open.shared..] {
             checksum = crc32c::crc32c_append(checksum, message.body());
@@ -207,6 +283,7 @@ impl Gather {
     /// Puts zeros where the next record will be, so that nothing older is read as one.
     pub(super) fn put_end(&mut self) {
         self.put(&[0; RECORD_BYTES]);
+        self.end_bytes = RECORD_BYTES;
     }
 
     /// Gives everything to `write`, in order, and is empty then.
@@ -221,6 +298,7 @@ impl Gather {
         slices.push(std::io::IoSlice::new(&self.bytes[from..]));
         let written = write(&mut slices);
         drop(slices);
+        self.before += self.len() - self.end_bytes;
         self.clear();
         written
     }
@@ -236,7 +314,7 @@ impl Gather {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
         self.shared.clear();
-        self.shared_bytes = 0;
+        (self.shared_bytes, self.end_bytes) = (0, 0);
     }
 }
 
@@ -248,3 +326,51 @@ impl Sink for Gather {
 
 /// Where a file's first record is.
 pub(super) const FIRST_RECORD: usize = HEADER_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flipped_bit_is_told_from_other_damage_wherever_it_is() {
+        let mut octets = vec![0; 100];
+        let mut gather = Gather { before: 100, ..Gather::default() };
+        let open = gather.begin();
+        gather.put(b"a payload of some octets");
+        gather.finish(&open, Kind::Entry, 77, 3, 1);
+        gather.write(|slices| slices.iter().for_each(|slice| octets.extend_from_slice(slice)));
+        let end = octets.len();
+        let flip = |octets: &mut [u8], bit: usize| octets[bit / 8] ^= 1 << (bit % 8);
+        for bit in 800..8 * end {
+            flip(&mut octets, bit);
+            assert!(is_one_bit_off(&octets, 100..end, 77), "bit {bit}");
+            let another = 800 + (bit + 9) % 320;
+            flip(&mut octets, another);
+            assert!(!is_one_bit_off(&octets, 100..end, 77), "bit {bit} and another");
+            flip(&mut octets, another);
+            flip(&mut octets, bit);
+        }
+        assert!(!is_one_bit_off(&octets, 100..103, 77) && !is_one_bit_off(&octets, 100..130, 77));
+    }
+
+    #[test]
+    fn a_record_is_one_only_in_its_place() {
+        let mut gather = Gather::default();
+        let mut octets = Vec::new();
+        for sequence in 0..3 {
+            let open = gather.begin();
+            gather.put(b"payload");
+            gather.finish(&open, Kind::Entry, 77, sequence, 0);
+            gather.put_end();
+            let end = octets.len().saturating_sub(RECORD_BYTES);
+            octets.truncate(end);
+            gather.write(|slices| slices.iter().for_each(|slice| octets.extend_from_slice(slice)));
+        }
+        let length = RECORD_BYTES + 7;
+        assert_eq!(octets.len(), 3 * length + RECORD_BYTES);
+        assert!((0..3).all(|place| read(&octets, place * length, 77).is_some()));
+        assert_eq!(seed_of(&octets, length..2 * length), Some(77));
+        octets.copy_within(2 * length..3 * length, 0);
+        assert!(read(&octets, 0, 77).is_none());
+    }
+}

@@ -18,7 +18,7 @@ use super::directory::{BAD, Directory, Ending, SNAPSHOTS, journal_path, snapshot
 use super::entry::{self, Decoded, Entry};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
-use super::inventory::Inventory;
+use super::inventory::{Inventory, TORN_BYTES_MAX, map};
 use super::journal::Found;
 use super::mapping::Mapping;
 use super::record::{self, FIRST_RECORD, Step};
@@ -26,14 +26,14 @@ use super::snapshot;
 use super::survey::{Survey, survey};
 use crate::ids::QueueId;
 
-/// No more than this is copied aside of a journal's torn end.
-const TORN_BYTES_MAX: usize = 4 << 20;
-
 /// What was found when the data directory was opened.
 pub struct Recovery {
     sources: Vec<Replay>,
     ending: Ending,
     damaged: u64,
+    missing: Vec<Missing>,
+    /// Journals whose generation another one has.
+    doubles: Vec<PathBuf>,
     /// Whether the entries have been asked for.
     told: bool,
     queue_max: QueueId,
@@ -42,6 +42,15 @@ pub struct Recovery {
     directory: Directory,
     /// As long as this lives no journal is written anew.
     _reading: Arc<()>,
+}
+
+/// Entries that are missing at the end of a journal, or all of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    /// At least so many.
+    pub entries: u64,
+    /// The generation of the journal that tells of them.
+    pub before: u64,
 }
 
 /// A file to be read from its first entry to its last.
@@ -84,6 +93,21 @@ impl Recovery {
         self.queue_max
     }
 
+    /// Whether a file is among those that tell the entries.
+    pub(super) fn reads(&self, path: &Path) -> bool {
+        self.sources.iter().any(|source| source.path == path)
+    }
+
+    /// What is missing between the journals.
+    pub(super) fn missing(&self) -> &[Missing] {
+        &self.missing
+    }
+
+    /// Journals that say they are what another one is.
+    pub(super) fn doubles(&self) -> &[PathBuf] {
+        &self.doubles
+    }
+
     /// Gives back the room behind the last entry of each journal.
     pub(super) fn cut_journals(&self) -> Result<(), StoreError> {
         for Replay { path, end, .. } in &self.sources {
@@ -110,6 +134,8 @@ impl Recovery {
             sources: Vec::new(),
             ending,
             damaged: 0,
+            missing: Vec::new(),
+            doubles: Vec::new(),
             told: false,
             queue_max: QueueId::default(),
             last: Previous::default(),
@@ -117,8 +143,20 @@ impl Recovery {
             _reading: reading,
         };
         let base = recovery.choose_snapshot(inventory)?;
+        recovery.set_doubles_aside(inventory);
         recovery.follow(base, inventory)?;
         Ok(recovery)
+    }
+
+    /// Keeps journals whose generation another one has.
+    fn set_doubles_aside(&mut self, inventory: &Inventory) {
+        for slot in &inventory.doubles {
+            let path = journal_path(*slot);
+            log::error!("{} is a double of another journal", path.display());
+            self.directory.set_file_aside(&path, &format!("journal-slot-{slot:04}.journal"));
+            self.damaged += 1;
+            self.doubles.push(path);
+        }
     }
 
     /// Looks the journals through from a generation on, one after the other.
@@ -174,6 +212,7 @@ impl Recovery {
         let missing = previous.entries.saturating_sub(entries).max(1);
         log::error!("{missing} entries or more are missing before journal {generation}");
         self.damaged += missing;
+        self.missing.push(Missing { entries: missing, before: generation });
         Ok(true)
     }
 
@@ -194,8 +233,8 @@ impl Recovery {
         while let Some(generation) = inventory.snapshots.pop() {
             let path = snapshot_path(generation);
             let mapping = map(&self.directory, &path)?;
-            if let Some(queue_max) = snapshot::verify(mapping.bytes(), generation) {
-                self.queue_max = queue_max;
+            if let Ok(whole) = snapshot::verify(mapping.bytes(), generation) {
+                self.queue_max = whole.queue_max;
                 self.sources.push(Replay { path, kind: FileKind::Snapshot, end: None });
                 inventory.snapshots.push(generation);
                 break;
@@ -337,13 +376,4 @@ fn look(directory: &Directory, found: &Found, cut: bool) -> Result<Look, StoreEr
     let header = FileHeader::decode(FileKind::Journal, mapping.bytes());
     let survey = header.map(|(_, seed)| survey(mapping.bytes(), seed, cut)).unwrap_or_default();
     Ok(Look { path, mapping, survey })
-}
-
-fn map(directory: &Directory, path: &Path) -> Result<Arc<dyn Mapping>, StoreError> {
-    let map = || {
-        let file = directory.disk.open(path)?;
-        let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-        file.map(length, length)
-    };
-    map().map_err(|source| StoreError::io("map", path, source))
 }

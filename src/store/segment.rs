@@ -73,6 +73,11 @@ pub struct LogState {
 }
 
 impl LogState {
+    /// How many messages are to be taken out of the log after a restart.
+    pub fn ready(&self) -> u64 {
+        self.ready.records
+    }
+
     pub(super) fn put(&self, sink: &mut impl Sink) {
         self.head.put(sink);
         self.end.put(sink);
@@ -117,12 +122,21 @@ impl Shelf {
         self.path().join(segment_name(number))
     }
 
-    /// Keeps a segment that cannot be read, under a name where nobody looks for it.
-    pub(super) fn set_aside(&self, number: u64) {
+    /// Keeps a segment that cannot be read, under a name where nobody looks for it. Returns whether
+    /// there was one.
+    pub(super) fn set_aside(&self, number: u64) -> bool {
         self.directory.set_file_aside(
             &self.segment(number),
             &format!("queue-{}-{}", self.queue.0, segment_name(number)),
-        );
+        )
+    }
+
+    /// Reports octets of a segment that are no record, and keeps a copy of them.
+    pub(super) fn set_octets_aside(&self, segment: u64, at: usize, octets: &[u8]) {
+        let (queue, length) = (self.queue, octets.len());
+        log::error!("queue {queue}, segment {segment}: {length} octets at {at} are damaged");
+        let name = format!("queue-{}-{segment:08}-{at:08}", queue.0);
+        self.directory.set_aside(&name, octets);
     }
 
     pub(super) fn discard(&self, number: u64) {

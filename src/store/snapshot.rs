@@ -108,24 +108,36 @@ impl Snapshot {
     }
 }
 
-/// The highest queue id that a whole snapshot of this generation saw. None if any of it is damaged.
-pub(super) fn verify(bytes: &[u8], generation: u64) -> Option<QueueId> {
-    let (header, seed) = FileHeader::decode(FileKind::Snapshot, bytes)?;
+/// What a whole snapshot says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// The highest queue id that it saw.
+    pub queue_max: QueueId,
+    pub entries: u32,
+}
+
+/// Reads a snapshot of this generation through.
+///
+/// # Errors
+/// The octet from which on it is damaged.
+pub(super) fn verify(bytes: &[u8], generation: u64) -> Result<Whole, usize> {
+    let header = FileHeader::decode(FileKind::Snapshot, bytes);
+    let (_, seed) = header.filter(|(header, _)| header.generation == generation).ok_or(0_usize)?;
     let mut at = FIRST_RECORD;
-    let mut least = 0;
-    while let Step::Record(record) = record::step(bytes, at, seed, least) {
-        if record.sequence != least || header.generation != generation {
-            return None;
+    let mut entries = 0;
+    while let Step::Record(record) = record::step(bytes, at, seed, entries) {
+        if record.sequence != entries {
+            return Err(at);
         }
+        entries += 1;
         if record.payload.end == bytes.len() {
             let decoded = entry::decode(bytes, Source::new(bytes, record.payload));
             return match decoded {
-                Some(Decoded::End { queue_max }) => Some(queue_max),
-                _ => None,
+                Some(Decoded::End { queue_max }) => Ok(Whole { queue_max, entries }),
+                _ => Err(at),
             };
         }
         at = record.payload.end;
-        least += 1;
     }
-    None
+    Err(at)
 }

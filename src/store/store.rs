@@ -77,7 +77,8 @@ impl Store {
         recovery: &Recovery,
         reading: Weak<()>,
     ) -> Result<Self, StoreError> {
-        let Inventory { snapshots, mut journals, mut empty, slot_max, generation_max } = inventory;
+        let Inventory { snapshots, mut journals, mut empty, slot_max, generation_max, .. } =
+            inventory;
         let newest = snapshots.last().copied().unwrap_or_default().max(generation_max);
         let generations = Generations { previous: recovery.last_journal(), current: newest + 1 };
         let needed_from = needed_from(&snapshots);

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "definitions",
     "connection",
     "client",
+    "inspect",
     "config",
     "server",
     "perf",

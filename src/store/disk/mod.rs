@@ -2,7 +2,8 @@
 //!
 //! Paths are relative to the data directory. [`RealDisk`] keeps them in a directory of the
 //! operating system, [`MemoryDisk`] in memory, where it can be copied at any moment: as a killed
-//! process leaves it, or as a power cut does.
+//! process leaves it, or as a power cut does. An [`Overlay`] keeps what is done to another disk to
+//! itself.
 
 use std::any::Any;
 use std::io::{self, IoSlice};
@@ -10,9 +11,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod memory;
+mod overlay;
+mod read_only;
 mod real;
 
 pub use memory::{Fault, MemoryDisk};
+pub use overlay::Overlay;
+pub use read_only::ReadOnlyDisk;
 pub use real::RealDisk;
 
 use super::mapping::Mapping;

@@ -46,14 +46,19 @@ impl RealDisk {
     }
 }
 
+/// What Linux calls its run since it was started.
+pub(super) fn boot() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
 impl Disk for RealDisk {
     fn name(&self) -> String {
         self.root.display().to_string()
     }
 
     fn boot(&self) -> Option<String> {
-        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(text.trim().to_owned())
+        boot()
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {

@@ -28,18 +28,25 @@ impl QueueLog {
         let Some(mut reader) = self.open(number)? else {
             // Missing ones of an earlier process were settled after the checkpoint, as a rule.
             let earlier = self.restored.as_ref().is_some_and(|old| number <= old.end.segment);
-            if !earlier {
+            let lost = self.shelf.set_aside(number) || !earlier;
+            if lost {
                 let path = self.shelf.segment(number);
                 log::error!("{} cannot be read: what was in it is lost", path.display());
-                self.damaged += 1;
+                *self.damaged.get_mut() += 1;
+                self.skipped += 1;
+            } else {
+                self.ready = Counts::default(); // the next segment tells
             }
-            self.shelf.set_aside(number);
             self.head = Location::start_of(number + 1);
             return Ok(false);
         };
         match least {
             Some(least) => reader.go_on(least),
-            None if self.head.offset == 0 => self.ready = self.ready_from(&reader.header),
+            None if self.head.offset == 0 => {
+                let ready = self.ready_from(&reader.header);
+                self.miss(ready.all.records);
+                self.ready = ready;
+            }
             None => {}
         }
         self.reader = Some(reader);
@@ -94,12 +101,23 @@ impl QueueLog {
         let Some(reader) = &self.reader else { return };
         let (segment, from) = (self.head.segment, self.head.octet());
         let bytes = reader.mapping.bytes().get(from..until).unwrap_or_default();
-        let (queue, length) = (self.shelf.queue, bytes.len());
-        log::error!("queue {queue}, segment {segment}: {length} octets at {from} are damaged");
-        let directory = &self.shelf.directory;
-        directory.set_aside(&format!("queue-{}-{segment:08}-{from:08}", queue.0), bytes);
-        self.damaged += 1;
+        self.shelf.set_octets_aside(segment, from, bytes);
+        *self.damaged.get_mut() += 1;
+        self.skipped += 1;
         self.head.offset = offset(until);
+    }
+
+    /// Misses messages: when all that there was has been taken, only so many are left to be taken.
+    /// What was found damaged is counted already; the others are gone without a trace, with the end
+    /// of a file perhaps.
+    pub(super) fn miss(&mut self, left: u64) {
+        let lost = self.ready.all.records.saturating_sub(left);
+        let lost = lost.saturating_sub(std::mem::take(&mut self.skipped));
+        if lost > 0 {
+            let (queue, segment) = (self.shelf.queue, self.head.segment);
+            log::error!("queue {queue}: {lost} messages before segment {segment} are missing");
+            *self.damaged.get_mut() += lost;
+        }
     }
 
     /// Moves the head to the next segment. The one behind goes if nothing in it is outstanding.

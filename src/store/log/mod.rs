@@ -18,7 +18,7 @@
 //! Every segment's header says how much was appended before it. So the number of ready messages is
 //! put right whenever the head enters a segment, whatever was lost before.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
@@ -55,7 +55,10 @@ pub struct QueueLog {
     appended: Counts,
     ready: Counts,
     restored: Option<Restored>,
-    damaged: u64,
+    /// Messages lost since somebody asked.
+    damaged: Cell<u64>,
+    /// Damaged places that were skipped since the head entered its segment.
+    skipped: u64,
 }
 
 /// A segment with outstanding messages.
@@ -89,7 +92,8 @@ impl QueueLog {
             appended: Counts::default(),
             ready: Counts::default(),
             restored: None,
-            damaged: 0,
+            damaged: Cell::new(0),
+            skipped: 0,
         }
     }
 
@@ -189,19 +193,20 @@ impl QueueLog {
             }
         }
         flushed?;
+        self.miss(0);
         self.ready = Counts::default();
         Ok(None)
     }
 
-    /// Reads an outstanding message once more. None if it is damaged, or if it was settled before a
-    /// restart and its segment is gone.
+    /// Reads an outstanding message once more. None if it is damaged, which is reported, or if it
+    /// was settled before a restart and its segment is gone.
     ///
     /// # Errors
     /// If its segment cannot be mapped.
     pub fn read(&self, location: Location) -> Result<Option<Stored>, StoreError> {
         let Some(held) = self.held.get(&location.segment) else { return Ok(None) };
         if let Some(reader) = self.reader.as_ref().filter(|r| r.number == location.segment) {
-            return Ok(reader.at(location));
+            return Ok(self.read_with(reader, location));
         }
         let shared = held.mapping.borrow().as_ref().and_then(Weak::upgrade);
         let shared = shared
@@ -211,9 +216,22 @@ impl QueueLog {
             return Ok(shared);
         }
         // The mapping may be older than the record.
-        let Some(reader) = self.open(location.segment)? else { return Ok(None) };
+        let Some(reader) = self.open(location.segment)? else {
+            self.damaged.set(self.damaged.get() + 1);
+            return Ok(None);
+        };
         held.mapping.replace(Some(Arc::downgrade(&reader.mapping)));
-        Ok(reader.at(location))
+        Ok(self.read_with(&reader, location))
+    }
+
+    fn read_with(&self, reader: &SegmentReader, location: Location) -> Option<Stored> {
+        let stored = reader.at(location);
+        if stored.is_none() {
+            let octets = reader.damaged_at(location);
+            self.shelf.set_octets_aside(location.segment, location.octet(), octets);
+            self.damaged.set(self.damaged.get() + 1);
+        }
+        stored
     }
 
     /// Settles a message that was taken from there.
@@ -330,9 +348,9 @@ impl QueueLog {
         self.shelf.directory.disk.discard(&self.shelf.path());
     }
 
-    /// How many damaged places were skipped since the last call.
+    /// How many messages were found damaged or missing since the last call.
     pub fn take_damaged(&mut self) -> u64 {
-        std::mem::take(&mut self.damaged)
+        self.damaged.take()
     }
 
     /// Behind the last message that was flushed.

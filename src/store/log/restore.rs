@@ -57,6 +57,7 @@ impl QueueLog {
         if !found.contains(&self.head.segment) {
             let next = found.range(self.head.segment..self.next_segment).next();
             self.head = Location::start_of(next.copied().unwrap_or(self.next_segment));
+            self.ready = Counts::default();
             self.enter()?;
         }
         Ok(())

@@ -104,12 +104,106 @@ fn where_several_unsynced_entries_are_missing_the_journal_ends() {
     assert_eq!(files(&disk, ".torn").len(), 1);
 }
 
+/// A power cut does not flip one bit.
+#[test]
+fn a_flipped_bit_in_the_last_entry_is_damage_though_nothing_follows() {
+    let (disk, path) = journaled(10);
+    disk.damage(&path, |octets| {
+        let place = place_of(octets, 49);
+        octets[place] ^= 4;
+    });
+    let (_, mut recovery) = open(&disk);
+    assert_eq!(told(&mut recovery), published(0..49));
+    assert_eq!((recovery.damaged(), files(&disk, "bad/").len()), (1, 1));
+}
+
+/// Nothing was promised of it, so it is no damage; and nothing counts that was decided later.
+#[test]
+fn where_one_long_unsynced_entry_is_missing_the_journal_ends() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    publish(&mut store, 0..10);
+    sync(&mut store);
+    let place = Place { queue: QUEUE, ordinal: Ordinal(10), deliveries: 0 };
+    store.journal().publish(&[place], &message(10, 5000), Timestamp(1010));
+    publish(&mut store, 11..20);
+    let path = files(&disk, "journal/").remove(0);
+    for sectors in [1, 8] {
+        let disk = disk.killed();
+        disk.damage(&path, |octets| {
+            let start = place_of(octets, 10).next_multiple_of(512);
+            octets[start..start + 512 * sectors].fill(0);
+        });
+        let (_, mut recovery) = open(&disk);
+        assert_eq!(told(&mut recovery), published(0..10), "a prefix is left");
+        assert_eq!(recovery.damaged(), 0, "a power cut is no damage");
+        assert_eq!(files(&disk, ".torn").len(), 1);
+    }
+}
+
+#[test]
+fn a_hole_in_a_sector_whose_end_is_good_is_damage_though_nothing_was_synced() {
+    let (disk, path) = journaled(0);
+    let mut place = 0;
+    disk.damage(&path, |octets| {
+        // Not the last of its sector.
+        let within = |number: &u64| place_of(octets, *number) % 512 < 256;
+        let number = (20..30).find(within).unwrap();
+        place = place_of(octets, number);
+        octets[place..place + 20].fill(0xaa);
+    });
+    let (_, mut recovery) = open(&disk);
+    assert_eq!(told(&mut recovery).len(), 49, "at octet {place}");
+    assert_eq!(recovery.damaged(), 1);
+}
+
 #[test]
 fn a_damaged_header_is_read_from_its_copy() {
     let (disk, path) = journaled(10);
     disk.damage(&path, |octets| octets[..512].fill(0xee));
     let (_, mut recovery) = open(&disk);
     assert_eq!(told(&mut recovery), published(0..50));
+}
+
+#[test]
+fn a_journal_without_a_header_is_neither_passed_over_nor_written_over() {
+    for octet in [0, 0xee] {
+        let (disk, path) = journaled(10);
+        let before = {
+            disk.damage(&path, |octets| octets[..1024].fill(octet));
+            disk.killed()
+        };
+        let Err(error) = try_open(&disk) else { panic!("it begins without a journal") };
+        let text = error.to_string();
+        assert!(text.contains("both headers of journal/0001.journal are"), "{text}");
+        assert!(text.contains("leveret inspect"), "{text}");
+        disk.damage(&path, |now| {
+            before.damage(&path, |then| assert_eq!(now, then));
+        });
+    }
+}
+
+#[test]
+fn a_journal_that_is_cut_off_in_its_header_is_not_begun_with() {
+    for length in 1..80 {
+        let (disk, path) = journaled(10);
+        disk.damage(&path, |octets| octets.truncate(length));
+        let Err(error) = try_open(&disk) else { panic!("it begins with {length} octets") };
+        assert!(error.to_string().contains("both headers of journal/0001.journal"), "{error}");
+    }
+}
+
+/// A power cut in the first write: its beginning is not on the disk, its end is.
+#[test]
+fn a_journal_that_was_never_synced_may_lack_its_header() {
+    let (disk, path) = journaled(0);
+    disk.damage(&path, |octets| octets[..1024].fill(0));
+    let (mut store, mut recovery) = open(&disk);
+    assert!(told(&mut recovery).is_empty() && recovery.damaged() == 0);
+    assert_eq!(files(&disk, "bad/").len(), 1, "its octets are kept");
+    publish(&mut store, 0..3);
+    let (_, mut recovery) = open(&disk.killed());
+    assert_eq!(told(&mut recovery), published(0..3));
 }
 
 #[test]
@@ -168,6 +262,7 @@ fn a_segment_without_a_header_costs_its_messages_and_is_kept() {
     let (mut log, _) = restore(&store, &mut recovery);
     let taken = take_all(&mut log);
     assert!(taken.len() < 60 && taken.first() == Some(&0), "{taken:?}");
+    assert!(log.take_damaged() > 0);
     assert_eq!(files(&disk, "bad/").len(), 1);
 }
 
@@ -184,4 +279,50 @@ fn a_truncated_segment_costs_what_is_cut_off() {
     let taken = take_all(&mut log);
     assert_eq!(taken[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert_eq!(taken.last(), Some(&99));
+    assert_eq!(log.take_damaged() + taken.len() as u64, 100, "each lost one is counted");
+}
+
+/// What is cut off between two records looks like the end.
+#[test]
+fn a_segment_that_ends_early_without_a_trace_is_missed() {
+    let whole = logged();
+    for (segment, last) in [(0, 9), (1, 60), (2, 99)] {
+        let disk = whole.killed();
+        let path = files(&disk, "queues/").remove(segment);
+        let mut before = 0;
+        disk.damage(&path, |octets| {
+            let (one, two) = (place_of(octets, last - 1), place_of(octets, last));
+            octets.truncate(one + (two - one) - 21);
+            before = octets.len();
+        });
+        let (store, mut recovery) = open(&disk);
+        let (mut log, _) = restore(&store, &mut recovery);
+        let taken = take_all(&mut log);
+        assert!(taken.contains(&(last - 1)) && !taken.contains(&last), "{last}: {taken:?}");
+        assert_eq!(log.take_damaged() + taken.len() as u64, 100, "segment {segment}: {taken:?}");
+    }
+}
+
+#[test]
+fn a_damaged_message_that_was_out_is_reported_and_kept() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    let mut log = store.log(QUEUE, true);
+    append(&mut log, 0..10);
+    let out: Vec<_> = (0..3).map(|_| log.take().unwrap().unwrap().location).collect();
+    checkpoint(&mut store, &mut log, 10, &[(0, out[0]), (1, out[1]), (2, out[2])]);
+    let disk = disk.killed();
+    let path = files(&disk, "queues/").remove(0);
+    disk.damage(&path, |octets| {
+        let place = place_of(octets, 1);
+        octets[place] ^= 1;
+    });
+    let (store, mut recovery) = open(&disk);
+    let (mut log, outstanding) = restore(&store, &mut recovery);
+    let read: Vec<_> =
+        outstanding.iter().map(|one| log.read(one.location).unwrap().is_some()).collect();
+    assert_eq!(read, [true, false, true]);
+    assert_eq!(log.take_damaged(), 1);
+    assert_eq!(files(&disk, "bad/").len(), 1, "its octets are kept");
+    assert_eq!(take_all(&mut log), (3..10).collect::<Vec<_>>());
 }

@@ -16,6 +16,7 @@ mod damage;
 mod full;
 mod journals;
 mod logs;
+mod matrix;
 mod real;
 
 const QUEUE: QueueId = QueueId(7);

@@ -14,14 +14,15 @@ import (
 //	restart check                looks for what must be there, and for what must be gone
 func restart(arguments []string) {
 	connection, channel := open()
+	end := waitForEnd(connection) // before anybody is told to end it
 	switch strings.Join(arguments, " ") {
 	case "prepare TERM":
 		prepare(connection, channel)
-		expectRefusal("shutdown", receive("the end", waitForEnd(connection)), 320,
+		expectRefusal("shutdown", receive("the end", end), 320,
 			"CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'")
 	case "prepare KILL":
 		prepare(connection, channel)
-		<-waitForEnd(connection)
+		<-end
 	case "check":
 		check(connection, channel)
 		connection.Close()
