@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 
 use crate::ids::{Ordinal, QueueId};
 use crate::mutants::mutant;
-use crate::store::{Location, LogState, Outstanding, Place};
+use crate::store::{Gap, Location, LogState, Outstanding, Place};
 
 use super::restore::Arrived;
 use super::runs::Runs;
@@ -34,6 +34,9 @@ pub(super) struct Replay {
     pub(super) log: Option<LogState>,
     /// The log records that had been taken when the snapshot was made, and are not settled.
     pub(super) outstanding: BTreeMap<Ordinal, Location>,
+    /// What was in memory or taken from the log at the snapshot is below; what was ready in the log
+    /// is not.
+    taken_before: Ordinal,
     settled: Runs,
     /// How often those were delivered that are not settled.
     delivered: Runs,
@@ -63,6 +66,7 @@ impl Replay {
         self.log = Some(log);
         for Outstanding { ordinal, location, deliveries } in outstanding {
             self.outstanding.insert(*ordinal, *location);
+            self.taken_before = self.taken_before.max(ordinal.next());
             self.delivered.add(*ordinal, *ordinal, *deliveries);
         }
     }
@@ -71,6 +75,9 @@ impl Replay {
     pub(super) fn publish(&mut self, place: &Place) {
         self.next_ordinal = self.next_ordinal.max(place.ordinal.next());
         self.delivered.add(place.ordinal, place.ordinal, place.deliveries);
+        if place.ordinal < self.snapshot_next {
+            self.taken_before = self.taken_before.max(place.ordinal.next());
+        }
     }
 
     /// Messages were acknowledged, expired or dropped.
@@ -111,6 +118,17 @@ impl Replay {
             || (ordinal < self.purged_before && self.delivered.get(ordinal) == 0)
     }
 
+    /// How many messages of a gap in the log nobody has settled: they are lost.
+    pub(super) fn lost_in(&self, gap: &Gap) -> u64 {
+        let first = gap.after.map_or(self.taken_before, Ordinal::next);
+        let end = gap.before.unwrap_or(self.snapshot_next);
+        // A purge has taken what was never delivered.
+        let purged = self.purged_before.min(end);
+        let known = self.settled.count(first, purged) + self.delivered.count(first, purged);
+        let unknown = purged.0.saturating_sub(first.0).saturating_sub(known);
+        gap.messages.saturating_sub(self.settled.count(first, end) + unknown)
+    }
+
     /// How often a message that is not settled was delivered, and how often that was given back.
     pub(super) fn deliveries(&self, ordinal: Ordinal) -> (u32, u32) {
         (self.delivered.get(ordinal), self.returned.get(ordinal))
@@ -125,5 +143,52 @@ impl Replay {
     pub(super) fn last_touched(&self) -> Option<Ordinal> {
         let purged = self.purged_before.0.checked_sub(1).map(Ordinal);
         self.delivered.last().max(self.settled.last()).max(purged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten messages, 10 to 19.
+    fn gap() -> Gap {
+        let (after, before) = (Some(Ordinal(9)), Some(Ordinal(20)));
+        Gap { segments: 2..=2, messages: 10, after, before }
+    }
+
+    #[test]
+    fn what_is_missing_and_not_settled_is_lost() {
+        let mut replay = Replay::default();
+        replay.begin(Ordinal(100), LogState::default(), &[]);
+        replay.settle(Ordinal(5), Ordinal(12));
+        assert_eq!(replay.lost_in(&gap()), 7);
+        replay.settle(Ordinal(13), Ordinal(30));
+        assert_eq!(replay.lost_in(&gap()), 0);
+    }
+
+    #[test]
+    fn what_a_purge_has_taken_is_not_lost() {
+        let mut replay = Replay::default();
+        replay.begin(Ordinal(100), LogState::default(), &[]);
+        replay.deliver(Ordinal(10), Ordinal(11));
+        replay.settle(Ordinal(10), Ordinal(10));
+        replay.purge(Ordinal(15));
+        assert_eq!(replay.lost_in(&gap()), 6, "11, which is out, and 15 to 19");
+        replay.purge(Ordinal(100));
+        assert_eq!(replay.lost_in(&gap()), 1, "11");
+    }
+
+    #[test]
+    fn what_was_taken_before_the_snapshot_does_not_count() {
+        let mut replay = Replay::default();
+        replay.begin(Ordinal(100), LogState::default(), &[]);
+        replay.publish(&Place { queue: QueueId(1), ordinal: Ordinal(9), deliveries: 0 });
+        replay.settle(Ordinal(0), Ordinal(9));
+        let first = Gap { after: None, ..gap() };
+        assert_eq!(replay.lost_in(&first), 10);
+        replay.settle(Ordinal(10), Ordinal(19));
+        assert_eq!(replay.lost_in(&first), 0);
+        let last = Gap { messages: 90, before: None, ..gap() };
+        assert_eq!(replay.lost_in(&last), 80);
     }
 }

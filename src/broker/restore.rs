@@ -14,7 +14,7 @@
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
-use crate::store::{Place, StoreError, Stored};
+use crate::store::{Gap, Place, StoreError, Stored};
 
 use super::Broker;
 use super::queue::{Budget, Held, Queue};
@@ -87,8 +87,10 @@ impl Broker {
         // One that is younger than the snapshot has an empty log: what it had is in the journal.
         let state = replay.log.take().unwrap_or_default();
         let outstanding = replay.outstanding.values().copied();
-        let log = self.store.restore_log(id, &state, outstanding)?;
+        let mut log = self.store.restore_log(id, &state, outstanding)?;
+        let gaps = log.take_gaps();
         let Some(queue) = self.queues.get_mut(&owner) else { return Ok(()) };
+        gaps.iter().for_each(|gap| report_gap(id, queue, replay, gap));
         let Some(level) = queue.level_mut(priority) else { return Ok(()) };
         level.set_next_ordinal(replay.next_ordinal);
         level.restore_log(log, replay.snapshot_next, replay.redelivered_before);
@@ -136,6 +138,20 @@ impl Broker {
     }
 }
 
+/// Says which messages are lost with segments that are missing. Most are missing because all that
+/// was in them is settled. A power cut may have taken the last 200 ms of acknowledgements and left
+/// their segments removed: their messages are reported too.
+fn report_gap(id: QueueId, queue: &Queue, replay: &Replay, gap: &Gap) {
+    let lost = replay.lost_in(gap);
+    if lost > 0 {
+        let (first, last, name) = (gap.segments.start(), gap.segments.end(), queue.name());
+        log::error!(
+            "queue {id} ('{name}'): {lost} messages are lost that nobody is known to have \
+             acknowledged: segments {first} to {last} are missing",
+        );
+    }
+}
+
 fn restore_message(
     queue: &mut Queue,
     priority: u8,
@@ -175,15 +191,24 @@ fn restore_outstanding(
 ) -> Result<(), StoreError> {
     // As long as a message lies in a segment's mapping, the next one is read through the same.
     let mut before: Option<Message> = None;
+    let mut lost = 0;
     for (ordinal, location) in std::mem::take(&mut replay.outstanding) {
         let Some(level) = queue.level_mut(priority) else { return Ok(()) };
         let Some(stored) = level.log().read(location)? else {
+            lost += u64::from(level.log_mut().take_damaged() == 0);
             level.log_mut().release(location);
             continue;
         };
         let message = stored.message.clone();
         restore_logged(queue, priority, replay, Stored { ordinal, ..stored }, budget);
         drop(before.replace(message));
+    }
+    if lost > 0 {
+        let name = queue.name();
+        log::error!(
+            "queue '{name}': {lost} messages that were delivered and that nobody is known to have \
+             acknowledged are lost: their segments are missing",
+        );
     }
     Ok(())
 }

@@ -71,6 +71,18 @@ impl Runs {
         run.map_or(0, |(_, run)| run.count)
     }
 
+    /// How many ordinals from `first` on, and below `end`, have a number.
+    pub(super) fn count(&self, first: Ordinal, end: Ordinal) -> u64 {
+        let before = self.0.range(..first).next_back();
+        let within = self.0.range(first..end.max(first));
+        let lengths = before.into_iter().chain(within).map(|(at, run)| {
+            // `last` is below the end of all ordinals where something ends behind it.
+            let until = run.last.0.saturating_add(1).min(end.0);
+            until.saturating_sub(at.0.max(first.0))
+        });
+        lengths.sum()
+    }
+
     /// The highest ordinal with a number.
     pub(super) fn last(&self) -> Option<Ordinal> {
         self.0.last_key_value().map(|(_, run)| run.last)
@@ -171,6 +183,9 @@ mod tests {
                 for (ordinal, number) in naive.iter().enumerate() {
                     prop_assert_eq!(runs.get(Ordinal(ordinal as u64)), *number);
                 }
+                let (first, end) = (place(first), place(last));
+                let several = naive[first..end].iter().filter(|number| **number > 0).count();
+                prop_assert_eq!(runs.count(Ordinal(first as u64), Ordinal(last)), several as u64);
                 let highest = naive.iter().rposition(|number| *number > 0);
                 prop_assert_eq!(runs.last(), highest.map(|last| Ordinal(last as u64)));
                 let apart = runs.0.iter().zip(runs.0.iter().skip(1)).all(|((_, run), (next, after))| {

@@ -84,11 +84,22 @@ impl ConnectionOptions {
             penalty: Duration::from_secs(3),
             body_octets_max: 16 * 1024 * 1024,
             kept_octets_max: 128 * 1024 * 1024,
-            kept_in_all: Arc::new(Allowance::new(1024 * 1024 * 1024)),
+            kept_in_all: Arc::new(Allowance::new(KEPT_IN_ALL_MAX)),
             outbox_bytes_max: 1024 * 1024,
         }
     }
+
+    /// The same on a machine with so many octets of memory: incomplete contents may take a quarter
+    /// of it at most.
+    #[must_use]
+    pub fn with_memory(self, memory: u64) -> Self {
+        let kept_in_all = Arc::new(Allowance::new(KEPT_IN_ALL_MAX.min(memory / 4)));
+        Self { kept_in_all, ..self }
+    }
 }
+
+/// The most octets of incomplete contents of all connections, however much memory there is.
+const KEPT_IN_ALL_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Octets that are encoded ahead of the socket.
 const OUTGOING_OCTETS_MAX: usize = 128 * 1024;

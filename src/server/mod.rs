@@ -199,7 +199,7 @@ impl Server {
         let vitals = Arc::<Vitals>::default();
         let router = (Arc::clone(&logins), Arc::clone(&vitals));
         let core = start_core(broker, clock, &sender, receiver, router)?;
-        let options = ConnectionOptions::new(logins);
+        let options = ConnectionOptions::new(logins).with_memory(memory);
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
         let rim =
@@ -311,6 +311,7 @@ fn open_broker(
     let disk = RealDisk::new(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
     let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
+    let sizes = sizes.for_disk(watchdog::disk_total(&config.data_dir));
     let store = StoreOptions { open_files_max: limits.files_max, ..sizes };
     let (store, recovery) = Store::open(Arc::new(disk), store)?;
     let now = clock.now();

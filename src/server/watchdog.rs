@@ -99,6 +99,13 @@ fn memory_used() -> u64 {
     resident.saturating_sub(shared).saturating_mul(rustix::param::page_size() as u64)
 }
 
+/// Octets of the disk that a directory is on, or of its quota where that shows there. All there can
+/// be where it cannot be measured.
+pub(super) fn disk_total(directory: &Path) -> u64 {
+    rustix::fs::statvfs(directory)
+        .map_or(u64::MAX, |disk| disk.f_blocks.saturating_mul(disk.f_frsize))
+}
+
 /// The memory that this process may use, in octets: the machine's, or less if its control group
 /// says so.
 pub(super) fn memory_total() -> u64 {

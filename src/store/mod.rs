@@ -94,7 +94,7 @@ pub use inspect::{
     inspect, raw_records,
 };
 pub use journal::Journal;
-pub use log::{Cursor, QueueLog, Views};
+pub use log::{Cursor, Gap, QueueLog, Views};
 pub use mapping::Mapping;
 pub use options::StoreOptions;
 pub use reader::Stored;

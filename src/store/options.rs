@@ -32,6 +32,20 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
+    /// The same for a disk of so many octets: on a small one the journals, of which there are up to
+    /// three, and the beginnings of logs leave most of it to messages.
+    #[must_use]
+    pub fn for_disk(self, octets: u64) -> Self {
+        let segment_bytes_max = self.segment_bytes_max.min(octets / 64).max(self.segment_bytes_min);
+        Self {
+            segment_bytes_max,
+            journal_bytes_max: self.journal_bytes_max.min(octets / 16),
+            journal_bytes_prepared: self.journal_bytes_prepared.min(octets / 64),
+            journal_bytes_spare: self.journal_bytes_spare.min(octets / 32),
+            ..self
+        }
+    }
+
     /// Sizes with which segments and journals change all the time: for tests.
     pub const TINY: Self = Self {
         segment_bytes_min: 4 << 10,
@@ -41,4 +55,24 @@ impl StoreOptions {
         journal_bytes_spare: 16 << 10,
         open_files_max: 1024,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journals_of_a_small_disk_leave_room() {
+        let usual = StoreOptions::default();
+        let large = usual.for_disk(2 << 30);
+        assert_eq!(large.journal_bytes_max, usual.journal_bytes_max);
+        assert_eq!(large.journal_bytes_spare, usual.journal_bytes_spare);
+        let disk = 32 << 20;
+        let small = usual.for_disk(disk);
+        let journal =
+            small.journal_bytes_max + small.journal_bytes_prepared + small.journal_bytes_spare;
+        assert!(3 * journal < disk / 2, "{small:?}");
+        let none = usual.for_disk(0);
+        assert_eq!(none.segment_bytes_max, none.segment_bytes_min);
+    }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `loops` kills at random moments, also while the broker recovers; `faults` kills at a system
-//! call, and lets a sync fail. Short forms run by default; `LEVERET_FULL=1` runs the long ones.
+//! call, and lets a sync fail; `descriptors` allows it few open files. Short forms run by default; `LEVERET_FULL=1` runs the long ones.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -20,6 +20,7 @@
 )]
 
 mod clients;
+mod descriptors;
 mod faults;
 mod ledger;
 mod loops;

@@ -29,6 +29,11 @@ impl Home {
         self.folder.path().join("said")
     }
 
+    /// The broker's data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Runs the broker and waits until it listens.
     pub(crate) fn start(&self, tiny_files: bool) -> Broker {
         let mut broker = self.spawn(tiny_files, None);
@@ -36,13 +41,27 @@ impl Home {
         broker
     }
 
+    /// The same with at most so many open files.
+    pub(crate) fn start_limited(&self, descriptors: &str) -> Broker {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={descriptors}:{descriptors}"));
+        command.arg(env!("CARGO_BIN_EXE_leveret"));
+        let mut broker = self.run(command, false);
+        assert!(broker.listens(), "the broker ended by itself: {}", self.last_words());
+        broker
+    }
+
     /// Runs the broker, and does not wait. With `inject`, strace does that to its system calls.
     pub(crate) fn spawn(&self, tiny_files: bool, inject: Option<&str>) -> Broker {
         let program = Path::new(env!("CARGO_BIN_EXE_leveret"));
-        let mut command = match inject {
+        let command = match inject {
             Some(inject) => self.strace(inject, program),
             None => Command::new(program),
         };
+        self.run(command, tiny_files)
+    }
+
+    fn run(&self, mut command: Command, tiny_files: bool) -> Broker {
         command.args([
             "--listen",
             &self.address.to_string(),
@@ -52,7 +71,7 @@ impl Home {
             "off",
             "--data-dir",
         ]);
-        command.arg(self.folder.path().join("data"));
+        command.arg(self.data());
         if tiny_files {
             command.arg("--tiny-files");
         }

@@ -33,10 +33,12 @@ use crate::ids::{Ordinal, Timestamp};
 use crate::message::Message;
 
 mod cursor;
+mod gaps;
 mod head;
 mod restore;
 
 pub use cursor::{Cursor, Views};
+pub use gaps::Gap;
 
 /// The log of one queue. See the [module](super) for how it and the journal share the work.
 pub struct QueueLog {
@@ -60,6 +62,8 @@ pub struct QueueLog {
     appended: Counts,
     ready: Counts,
     restored: Option<Restored>,
+    /// Segments that were not there when the log was restored.
+    gaps: Vec<Gap>,
     /// Messages lost since somebody asked.
     damaged: Cell<u64>,
     /// Damaged places that were skipped since the head entered its segment.
@@ -98,6 +102,7 @@ impl QueueLog {
             appended: Counts::default(),
             ready: Counts::default(),
             restored: None,
+            gaps: Vec::new(),
             damaged: Cell::new(0),
             skipped: 0,
         }
@@ -352,6 +357,11 @@ impl QueueLog {
             self.shelf.close(writer.number());
         }
         self.shelf.directory.disk.discard(&self.shelf.path());
+    }
+
+    /// The segments that were missing when the log was restored; told once.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.gaps)
     }
 
     /// How many messages were found damaged or missing since the last call.

@@ -30,15 +30,16 @@ impl QueueLog {
         for location in outstanding {
             log.held.entry(location.segment).or_default().outstanding += 1;
         }
-        log.restore_files(state.end)?;
+        log.restore_files(state)?;
         Ok(log)
     }
 
-    fn restore_files(&mut self, end: Location) -> Result<(), StoreError> {
+    fn restore_files(&mut self, state: &LogState) -> Result<(), StoreError> {
         let names = self.shelf.directory.list(&self.shelf.path().to_string_lossy())?;
         let found: BTreeSet<u64> =
             names.iter().filter_map(|name| number_in(name, "segment")).collect();
         self.directory_made = !found.is_empty();
+        self.gaps = self.find_gaps(state, &found)?;
         self.held.retain(|segment, _| found.contains(segment));
         if self.is_empty() {
             self.head = Location::start_of(self.next_segment);
@@ -48,8 +49,8 @@ impl QueueLog {
                 self.remove(*segment)?;
             } else if *segment < self.head.segment && !self.held.contains_key(segment) {
                 self.shelf.discard(*segment);
-            } else if *segment == end.segment {
-                self.cut(end)?;
+            } else if *segment == state.end.segment {
+                self.cut(state.end)?;
             }
         }
         // Segments that were settled since the checkpoint are gone: begin at the first that is

@@ -1,6 +1,6 @@
 //! Damaged files: one bad record costs one record.
 
-use super::super::Disk;
+use super::super::{Disk, Gap};
 use super::*;
 
 /// Fifty messages in one journal, killed.
@@ -280,6 +280,34 @@ fn a_truncated_segment_costs_what_is_cut_off() {
     assert_eq!(taken[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert_eq!(taken.last(), Some(&99));
     assert_eq!(log.take_damaged() + taken.len() as u64, 100, "each lost one is counted");
+}
+
+#[test]
+fn a_missing_segment_is_a_gap_that_says_what_was_in_it() {
+    let whole = logged();
+    let (store, mut recovery) = open(&whole.killed());
+    let (mut log, _) = restore(&store, &mut recovery);
+    assert_eq!(log.take_gaps(), []);
+    let count = files(&whole, "queues/").len();
+    assert!(count >= 3, "{count} segments");
+    for place in 0..count {
+        let disk = whole.killed();
+        let path = files(&disk, "queues/").remove(place);
+        Disk::remove(&disk, &path).unwrap();
+        let (store, mut recovery) = open(&disk);
+        let (mut log, _) = restore(&store, &mut recovery);
+        let gaps = log.take_gaps();
+        let taken = take_all(&mut log);
+        let lost: Vec<_> = (0..100).filter(|number| !taken.contains(number)).collect();
+        let (first, last) = (lost[0], *lost.last().unwrap());
+        let gap = Gap {
+            segments: place as u64 + 1..=place as u64 + 1,
+            messages: lost.len() as u64,
+            after: first.checked_sub(1).map(Ordinal),
+            before: (last < 99).then_some(Ordinal(last + 1)),
+        };
+        assert_eq!(gaps, [gap]);
+    }
 }
 
 /// What is cut off between two records looks like the end.
