@@ -6,6 +6,9 @@
     reason = "a test reads best without references, and fails where it cannot go on"
 )]
 
+#[path = "management/rules.rs"]
+mod rules;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Output};
@@ -60,8 +63,12 @@ impl Stage {
     }
 
     fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.ask_as(GUEST, method, path, body)
+    }
+
+    fn ask_as(&self, login: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let head = format!("Authorization: {GUEST}\r\nContent-Length: {}\r\n", body.len());
+        let head = format!("Authorization: {login}\r\nContent-Length: {}\r\n", body.len());
         let answer = say(self.address(), &format!("{method} {path}"), &head, &body);
         (answer.status, serde_json::from_str(&answer.body).unwrap_or(Value::Null))
     }

@@ -85,6 +85,11 @@ impl Logins {
         *self.users.write() = users;
     }
 
+    /// All users.
+    pub fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read())
+    }
+
     /// A user by name.
     pub fn user(&self, name: &str) -> Option<User> {
         self.users.read().get(name).cloned()
