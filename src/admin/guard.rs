@@ -45,7 +45,7 @@ pub(super) enum Rank {
 /// Somebody who has said who they are.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// The user.
+    /// The user; empty is the owner.
     pub(super) user: ShortString,
     rank: Rank,
     tags: Vec<ShortString>,
@@ -54,6 +54,16 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The name for people.
+    pub(super) fn name(&self) -> &str {
+        if self.is_owner() { "owner of the data directory" } else { &self.user }
+    }
+
+    /// Whether it is the owner of the data directory.
+    pub(super) fn is_owner(&self) -> bool {
+        self.user.is_empty()
+    }
+
     /// The tags, as RabbitMQ's tools want to see them.
     pub(super) fn tags(&self) -> &[ShortString] {
         &self.tags
@@ -161,10 +171,11 @@ impl Guard {
     }
 }
 
-/// The owner of the data directory has every right.
+/// The owner of the data directory has every right, in every vhost. No user has an empty name, so
+/// the owner is none of them, and no change of users takes the owner's rights away.
 pub(super) fn owner() -> Caller {
     let tags = vec![ShortString::clipped(Tag::Administrator.name())];
-    let user = ShortString::clipped("guest");
+    let user = ShortString::default();
     Caller { user, rank: Rank::Administrator, tags, virtual_hosts: None }
 }
 

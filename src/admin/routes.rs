@@ -8,8 +8,8 @@ use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
 use super::api::{
-    bindings, channels, connections, exchanges, health, messages, node, overview, parameters,
-    permissions, policies, queues, users, vhosts,
+    bindings, channels, connections, definitions, exchanges, health, messages, node, overview,
+    parameters, permissions, policies, queues, users, vhosts,
 };
 use super::guard::{Caller, Rule};
 use super::http::Head;
@@ -103,6 +103,13 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/vhosts/:vhost/topic-permissions", Administrator, permissions::topics_of_vhost),
     get("/api/vhosts/:vhost/connections", Management, connections::list_of_vhost),
     get("/api/vhosts/:vhost/channels", Management, channels::list_of_vhost),
+
+    get("/api/definitions", Administrator, definitions::export),
+    post("/api/definitions", Administrator, definitions::import).large(),
+    get("/api/all-configuration", Administrator, definitions::export),
+    post("/api/all-configuration", Administrator, definitions::import).large(),
+    get("/api/definitions/:vhost", Administrator, definitions::export_of_vhost),
+    post("/api/definitions/:vhost", Administrator, definitions::import_to_vhost).large(),
 
     get("/api/vhost-limits", Management, vhosts::list_limits),
     get("/api/vhost-limits/:vhost", Management, vhosts::show_limits),

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use leveret::client::Client;
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{GUEST, Stage, say};
 
 fn login(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
@@ -261,4 +261,93 @@ fn tags_decide_who_may_do_what() {
     ] {
         assert_eq!(stage.status_as(user, method, path, body), status, "{user} {method} {path}");
     }
+}
+
+#[test]
+fn definitions_go_out_and_in() {
+    let stage = Stage::new();
+    stage.user("alice", "management");
+    stage.status("PUT", "/api/vhosts/v", json!({}));
+    let arguments = json!({"arguments": {"x-max-length": 5}});
+    stage.status("PUT", "/api/queues/v/q", arguments);
+    stage.status("PUT", "/api/exchanges/v/x", json!({"type": "topic"}));
+    stage.status("POST", "/api/bindings/v/e/x/q/q", json!({"routing_key": "a.#"}));
+    stage.status("PUT", "/api/vhost-limits/v/max-queues", json!({"value": 2}));
+    let policy = || json!({"pattern": "^q", "definition": {"max-length": 10}});
+    stage.status("PUT", "/api/policies/v/p", policy());
+    stage.status("PUT", "/api/operator-policies/v/o", policy());
+    let whole = stage.get("/api/definitions");
+    assert_eq!(whole["users"][0]["name"], "alice");
+    assert_eq!(whole["queues"][0]["arguments"], json!({"x-max-length": 5}));
+    assert_eq!(whole["bindings"].as_array().unwrap().len(), 1);
+    assert_eq!(whole["exchanges"].as_array().unwrap().len(), 1);
+    assert_eq!(whole["parameters"].as_array().unwrap().len(), 2);
+
+    let other = Stage::new();
+    let dry = "/api/definitions?dry_run=true";
+    let differences = |stage: &Stage, path: &str, file: &Value| {
+        let (status, answer) = stage.ask("POST", path, file.clone());
+        assert_eq!(status, 200, "{answer}");
+        answer["differences"].as_array().unwrap().len()
+    };
+    assert!(differences(&other, dry, &whole) >= 8);
+    assert_eq!(other.get("/api/vhosts").as_array().unwrap().len(), 1, "it was dry");
+    assert_eq!(other.status("POST", "/api/definitions", whole.clone()), 204);
+    assert_eq!(differences(&other, dry, &whole), 0);
+    assert_eq!(other.get("/api/definitions"), whole);
+    assert_eq!(other.get("/api/queues/v/q")["operator_policy"], "o");
+    assert!(other.connects("alice", "alice"));
+
+    // All of it or nothing: one queue too many.
+    let mut more = whole.clone();
+    for name in ["r", "s"] {
+        let queue = json!({"vhost": "v", "name": name, "durable": true, "auto_delete": false,
+            "arguments": {}});
+        more["queues"].as_array_mut().unwrap().push(queue);
+    }
+    let (status, refusal) = other.ask("POST", "/api/definitions", more);
+    let reason = "cannot declare queue 's': queue limit in vhost 'v' (2) is reached";
+    assert_eq!((status, &refusal["reason"]), (400, &json!(reason)));
+    assert_eq!(other.get("/api/queues/v").as_array().unwrap().len(), 1);
+
+    let one = stage.get("/api/definitions/v");
+    assert_eq!(one["original_vhost_name"], "v");
+    assert_eq!(other.status("POST", "/api/definitions/%2F", one.clone()), 204);
+    assert_eq!(other.get("/api/queues/%2F/q/bindings").as_array().unwrap().len(), 2);
+    assert_eq!(other.status("POST", "/api/definitions/nowhere", one), 404);
+    assert_eq!(other.status("POST", "/api/definitions", json!({"queues": 5})), 400);
+    let alice = login("alice", "alice");
+    assert_eq!(stage.ask_as(&alice, "GET", "/api/definitions", Value::Null).0, 401);
+}
+
+#[test]
+fn a_browsers_form_can_carry_definitions() {
+    let stage = Stage::new();
+    let file = json!({"vhosts": [{"name": "v"}]});
+    let body = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b\r\nContent-Disposition: \
+         form-data; name=\"file\"; filename=\"d.json\"\r\n\r\n{file}\r\n--b--\r\n"
+    );
+    let head = format!(
+        "Authorization: {GUEST}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         Content-Length: {}\r\n",
+        body.len()
+    );
+    assert_eq!(say(stage.address(), "POST /api/definitions", &head, &body).status, 204);
+    assert_eq!(stage.get("/api/vhosts/v")["name"], "v");
+    let other = body.replace("name=\"file\"", "name=\"fish\"");
+    assert_eq!(say(stage.address(), "POST /api/definitions", &head, &other).status, 400);
+}
+
+#[test]
+fn the_owner_is_no_user() {
+    let stage = Stage::new();
+    stage.status("PUT", "/api/vhosts/v", json!({}));
+    stage.status("PUT", "/api/queues/v/q", json!({}));
+    stage.user("admin", "administrator");
+    assert_eq!(stage.status_as("admin", "DELETE", "/api/users/guest", Value::Null), 204);
+    assert_eq!(stage.ctl_says(&["list_queues", "-p", "v", "-s"]), "q\t0\n");
+    stage.ctl_says(&["purge_queue", "-p", "v", "q"]);
+    stage.ctl_says(&["peek", "-p", "v", "q"]);
+    stage.ctl_says(&["delete_queue", "-p", "v", "q"]);
 }

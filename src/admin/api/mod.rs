@@ -4,6 +4,7 @@ pub(super) mod bindings;
 pub(super) mod channels;
 pub(super) mod connections;
 pub(super) mod counters;
+pub(super) mod definitions;
 pub(super) mod exchanges;
 pub(super) mod health;
 pub(super) mod messages;

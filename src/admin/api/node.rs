@@ -31,7 +31,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
 
 /// POST /api/stop: the broker stops in order, as by SIGTERM.
 pub(in super::super) fn stop(_: &Site, ask: &Ask) -> Answer {
-    log::info!("user '{}' stops the broker", ask.caller.user);
+    log::info!("'{}' stops the broker", ask.caller.name());
     kill_process(getpid(), Signal::TERM).map_err(|_| Refusal::unavailable())?;
     created(false)
 }
