@@ -6,6 +6,8 @@
     reason = "a test reads best without references, and fails where it cannot go on"
 )]
 
+#[path = "management/ctl.rs"]
+mod ctl;
 #[path = "management/rules.rs"]
 mod rules;
 
