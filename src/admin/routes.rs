@@ -203,8 +203,8 @@ pub(super) const ROUTES: &[Route] = &[
 
     get("/api/aliveness-test/:vhost", Management, health::aliveness),
     get("/api/healthchecks/node", Management, health::fine),
-    get("/api/health/checks/alarms", Management, health::fine),
-    get("/api/health/checks/local-alarms", Management, health::fine),
+    get("/api/health/checks/alarms", Management, health::alarms),
+    get("/api/health/checks/local-alarms", Management, health::alarms),
     get("/api/health/checks/certificate-expiration/:within/:unit", Management, health::fine),
     get("/api/health/checks/port-listener/:port", Management, health::port),
     get("/api/health/checks/protocol-listener/:protocol", Management, health::protocol),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::broker::access::Change;
 use crate::config::Config;
 use crate::ids::Timestamp;
-use crate::server::{Closed, Door, Server};
+use crate::server::{Closed, Door, Server, memory_total};
 use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
@@ -34,6 +34,10 @@ pub(super) struct Site {
     pub(super) amqp: Vec<SocketAddr>,
     /// Where management is.
     pub(super) management: Option<SocketAddr>,
+    /// Free octets on the disk below which publishers are blocked; 0 is never.
+    pub(super) disk_limit: u64,
+    /// Octets of memory above which publishers are blocked; 0 is never.
+    pub(super) memory_limit: u64,
     /// Where messages are kept, for people.
     pub(super) data_dir: String,
     guard: Guard,
@@ -48,6 +52,8 @@ impl Site {
             started: door.now(),
             amqp: server.addresses().to_vec(),
             management,
+            disk_limit: config.disk_free_limit,
+            memory_limit: config.memory_limit(memory_total()),
             data_dir: config.data_dir.display().to_string(),
             guard: Guard::new(door.logins(), Some(Questions(door.clone()))),
             door,

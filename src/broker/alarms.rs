@@ -38,6 +38,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long a checkpoint is left that had no room.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
 
+/// What clients are told when the store has no room, and when it can open no file.
+const NO_SPACE: &str = "low on disk: no space left";
+const NO_DESCRIPTORS: &str = "low on file descriptors";
+
 /// What the watchdog sees, in octets. A limit of 0 is never passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measures {
@@ -83,13 +87,24 @@ fn amount(octets: u64) -> String {
     }
 }
 
+/// Which alarms are in force: publishers are blocked by each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlarmsReport {
+    /// Memory is short.
+    pub memory: bool,
+    /// The disk is short, or full.
+    pub disk: bool,
+    /// File descriptors are short.
+    pub descriptors: bool,
+}
+
 /// The alarms that are up, and who is held up by them.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
     disk: Option<String>,
     memory: Option<String>,
     /// What the store could not do.
-    store: Option<String>,
+    store: Option<&'static str>,
     /// When the store is tried again; set while `store` is.
     retry_at: Timestamp,
     /// Something was refused since the last try.
@@ -118,6 +133,15 @@ impl Alarms {
         self.disk.is_some() || self.memory.is_some() || self.store.is_some()
     }
 
+    /// Which are up.
+    pub(super) fn report(&self) -> AlarmsReport {
+        AlarmsReport {
+            memory: self.memory.is_some(),
+            disk: self.disk.is_some() || self.store == Some(NO_SPACE),
+            descriptors: self.store == Some(NO_DESCRIPTORS),
+        }
+    }
+
     /// When the broker has to be called at the latest.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         if self.store.is_some() {
@@ -142,11 +166,7 @@ impl Alarms {
         self.refused = true;
         if self.store.is_none() {
             warn!("publishers are blocked: {error}");
-            self.store = Some(if error.is_full() {
-                "low on disk: no space left".to_owned()
-            } else {
-                "low on file descriptors".to_owned()
-            });
+            self.store = Some(if error.is_full() { NO_SPACE } else { NO_DESCRIPTORS });
         }
     }
 
@@ -154,12 +174,8 @@ impl Alarms {
     fn reason(&self) -> ShortString {
         // A full disk has one reason, however it was noticed.
         let disk = self.disk.as_ref().filter(|_| self.store.is_none());
-        let reasons: Vec<_> = [&self.memory, &self.store]
-            .into_iter()
-            .flatten()
-            .chain(disk)
-            .map(String::as_str)
-            .collect();
+        let memory = self.memory.as_deref().into_iter();
+        let reasons: Vec<_> = memory.chain(self.store).chain(disk.map(String::as_str)).collect();
         ShortString::clipped(&reasons.join(" & "))
     }
 }

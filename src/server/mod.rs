@@ -55,6 +55,7 @@ pub use definitions::print as print_definitions;
 pub use door::{Closed, Door, Line};
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
+pub use watchdog::memory_total;
 
 use address::Bound;
 use bell::Bell;
@@ -165,7 +166,7 @@ impl Server {
         let limits = limits::raise();
         let bound = bind_all(config)?;
         // Restored before anybody can connect: clients that can connect can work.
-        let memory = watchdog::memory_total();
+        let memory = memory_total();
         let mut broker = open_broker(config, clock, &limits, memory)?;
         let doors = open_doors(bound)?;
         let addresses =

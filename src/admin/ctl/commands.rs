@@ -179,7 +179,11 @@ fn status(ctl: &Ctl, _: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
         ("Uptime, milliseconds", &node["uptime"]),
         ("Data directory", &node["db_dir"]),
         ("Memory, octets", &node["mem_used"]),
+        ("Memory limit, octets", &node["mem_limit"]),
+        ("Memory alarm", &node["mem_alarm"]),
         ("Free disk, octets", &node["disk_free"]),
+        ("Free disk limit, octets", &node["disk_free_limit"]),
+        ("Disk alarm", &node["disk_free_alarm"]),
         ("File descriptors", &node["fd_used"]),
         ("File descriptors limit", &node["fd_total"]),
         ("Connections", &overview["object_totals"]["connections"]),
@@ -215,7 +219,9 @@ fn version(ctl: &Ctl, _: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
 fn alarms(ctl: &Ctl, _: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
     let nodes = ctl.get(&path(&["nodes"]))?;
     let mut rows = Vec::new();
-    for (alarm, name) in [("mem_alarm", "memory"), ("disk_free_alarm", "disk")] {
+    for (alarm, name) in
+        [("mem_alarm", "memory"), ("disk_free_alarm", "disk"), ("fd_alarm", "file_descriptors")]
+    {
         if nodes[0][alarm] == json!(true) {
             rows.push(vec![json!(name)]);
         }

@@ -13,6 +13,7 @@ use crate::connection::COMPATIBLE_VERSION;
 struct Facts {
     report: OverviewReport,
     system: System,
+    disk_limit: u64,
     uptime_seconds: f64,
 }
 
@@ -88,11 +89,11 @@ const OTHERS: &[Row] = &[
     ("process_resident_memory_bytes", Gauge, "Memory in use, in bytes", |it| float(it.system.memory)),
     ("resident_memory_limit_bytes", Gauge, "Memory of the machine, in bytes", |it| float(it.system.memory_max)),
     ("disk_space_available_bytes", Gauge, "Disk space available, in bytes", |it| float(it.system.disk_free)),
-    ("disk_space_available_limit_bytes", Gauge, "Disk space below which publishers are blocked, in bytes", |_| 0.0),
+    ("disk_space_available_limit_bytes", Gauge, "Disk space below which publishers are blocked, in bytes", |it| float(it.disk_limit)),
     ("erlang_uptime_seconds", Gauge, "Seconds since the broker began", |it| it.uptime_seconds),
-    ("alarms_memory_used_watermark", Gauge, "1 while memory is short", |_| 0.0),
-    ("alarms_free_disk_space_watermark", Gauge, "1 while the disk is short", |_| 0.0),
-    ("alarms_file_descriptor_limit", Gauge, "1 while descriptors are short", |_| 0.0),
+    ("alarms_memory_used_watermark", Gauge, "1 while memory is short", |it| count(usize::from(it.report.alarms.memory))),
+    ("alarms_free_disk_space_watermark", Gauge, "1 while the disk is short", |it| count(usize::from(it.report.alarms.disk))),
+    ("alarms_file_descriptor_limit", Gauge, "1 while descriptors are short", |it| count(usize::from(it.report.alarms.descriptors))),
 ];
 
 /// The page that has no objects.
@@ -103,6 +104,7 @@ pub(super) fn write(site: &Site, endpoint: &str, page: &mut Page) -> Result<(), 
     let facts = Facts {
         report: site.questions.overview()?,
         system: System::look(&site.data_dir),
+        disk_limit: site.disk_limit,
         uptime_seconds: float(site.door.now().0.saturating_sub(site.started.0)) / 1000.0,
     };
     page.family("rabbitmq_build_info", Gauge, "Versions");

@@ -13,7 +13,11 @@ use crate::broker::vhost::{Exchange, VirtualHost};
 
 impl Broker {
     pub(super) fn overview(&self) -> OverviewReport {
-        let mut report = OverviewReport { statistics: self.statistics, ..Default::default() };
+        let mut report = OverviewReport {
+            alarms: self.alarms.report(),
+            statistics: self.statistics,
+            ..Default::default()
+        };
         report.statistics.drops = *self.drops.counts();
         let clients = || self.connections.iter().filter(|(_, it)| !it.facts.internal);
         report.totals = Totals {

@@ -17,6 +17,7 @@ mod listing;
 mod peek;
 mod rows;
 
+pub use super::alarms::AlarmsReport;
 pub use explain::{Explanation, Hop};
 pub use peek::PeekedMessage;
 pub use rows::{

@@ -7,6 +7,7 @@ use crate::wire::{ShortString, Table};
 
 use super::DestinationKind;
 use crate::broker::access::{EffectivePolicy, VhostSettings};
+use crate::broker::alarms::AlarmsReport;
 use crate::broker::statistics::{MessageStats, Statistics, TrafficStats};
 
 /// How many of each kind there are.
@@ -29,6 +30,8 @@ pub struct Totals {
 /// The whole broker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OverviewReport {
+    /// What is short.
+    pub alarms: AlarmsReport,
     /// How many of each kind there are.
     pub totals: Totals,
     /// What has happened.
