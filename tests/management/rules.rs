@@ -264,6 +264,14 @@ fn tags_decide_who_may_do_what() {
 }
 
 #[test]
+fn a_queue_has_the_fields_that_typed_clients_want() {
+    let stage = Stage::new();
+    stage.status("PUT", "/api/queues/%2F/q", json!({}));
+    let queue = &stage.get("/api/queues/detailed")[0];
+    assert_eq!(queue["garbage_collection"]["fullsweep_after"], 0);
+}
+
+#[test]
 fn definitions_go_out_and_in() {
     let stage = Stage::new();
     stage.user("alice", "management");

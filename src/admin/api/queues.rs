@@ -129,7 +129,7 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
         "backing_queue_status": {
             "mode": "default", "version": 2, "len": row.ready,
         },
-        "garbage_collection": {},
+        "garbage_collection": super::node::garbage_collection(),
         "reductions": 0,
     });
     for (name, counted) in described.others {
