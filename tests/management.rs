@@ -8,6 +8,8 @@
 
 #[path = "management/ctl.rs"]
 mod ctl;
+#[path = "management/permissions.rs"]
+mod permissions;
 #[path = "management/rules.rs"]
 mod rules;
 

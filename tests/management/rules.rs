@@ -13,14 +13,14 @@ fn login(user: &str, password: &str) -> String {
 
 impl Stage {
     /// Makes a user with these tags and full permissions on `/`; the password is the name.
-    fn user(&self, name: &str, tags: &str) {
+    pub(super) fn user(&self, name: &str, tags: &str) {
         let body = json!({"password": name, "tags": tags});
         assert_eq!(self.status("PUT", &format!("/api/users/{name}"), body), 201);
         let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
         assert_eq!(self.status("PUT", &format!("/api/permissions/%2F/{name}"), all), 201);
     }
 
-    fn status_as(&self, user: &str, method: &str, path: &str, body: Value) -> u16 {
+    pub(super) fn status_as(&self, user: &str, method: &str, path: &str, body: Value) -> u16 {
         self.ask_as(&login(user, user), method, path, body).0
     }
 
