@@ -6,6 +6,13 @@
     reason = "a test reads best without references, and fails where it cannot go on"
 )]
 
+#[path = "management/ctl.rs"]
+mod ctl;
+#[path = "management/permissions.rs"]
+mod permissions;
+#[path = "management/rules.rs"]
+mod rules;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Output};
@@ -32,8 +39,12 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = TempDir::new().unwrap();
-        let config = Config {
+        let mut config = Config {
             data_dir: directory.path().to_path_buf(),
             listen: vec!["127.0.0.1:0".to_owned()],
             fsync: FsyncPolicy::Never,
@@ -45,6 +56,7 @@ impl Stage {
             log: LevelFilter::Off,
             ..Config::default()
         };
+        change(&mut config);
         let server = Server::start(&config).unwrap();
         let admin = Admin::start(&config, &server).unwrap();
         Self { directory, server: Some(server), admin: Some(admin) }
@@ -60,8 +72,12 @@ impl Stage {
     }
 
     fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.ask_as(GUEST, method, path, body)
+    }
+
+    fn ask_as(&self, login: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let head = format!("Authorization: {GUEST}\r\nContent-Length: {}\r\n", body.len());
+        let head = format!("Authorization: {login}\r\nContent-Length: {}\r\n", body.len());
         let answer = say(self.address(), &format!("{method} {path}"), &head, &body);
         (answer.status, serde_json::from_str(&answer.body).unwrap_or(Value::Null))
     }
@@ -415,4 +431,30 @@ fn a_client_that_says_nothing_is_left_waiting_alone() {
     slow.write_all(b"GET /api/overview HT").unwrap();
     assert_eq!(stage.get("/api/whoami")["name"], "guest");
     drop(idle);
+}
+
+#[test]
+fn an_alarm_shows_wherever_somebody_looks() {
+    let stage = Stage::with(|config| config.memory_high_watermark = 0.000_000_1);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while stage.status("GET", "/api/health/checks/alarms", Value::Null) == 200 {
+        assert!(std::time::Instant::now() < deadline, "the watchdog sees nothing");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (status, answer) = stage.ask("GET", "/api/health/checks/local-alarms", Value::Null);
+    assert_eq!((status, &answer["status"]), (503, &json!("failed")));
+    assert_eq!(answer["reason"], "There are alarms in effect on the node");
+    assert_eq!(answer["alarms"], json!([{"node": "leveret@localhost", "resource": "memory"}]));
+    let node = &stage.get("/api/nodes")[0];
+    assert_eq!((&node["mem_alarm"], &node["disk_free_alarm"]), (&json!(true), &json!(false)));
+    let metrics = say(stage.address(), "GET /metrics", &format!("Authorization: {GUEST}\r\n"), "");
+    assert!(metrics.body.contains("\nrabbitmq_alarms_memory_used_watermark 1\n"));
+    assert!(metrics.body.contains("\nrabbitmq_alarms_free_disk_space_watermark 0\n"));
+    assert_eq!(stage.ctl_says(&["alarms", "-s"]), "memory\n");
+    assert!(stage.ctl_says(&["status"]).contains("Memory alarm: true\n"));
+    stage.status("PUT", "/api/queues/%2F/q", json!({}));
+    let body = json!({"routing_key": "q", "payload": "", "payload_encoding": "string",
+        "properties": {}});
+    let publish = "/api/exchanges/%2F/amq.default/publish";
+    assert_eq!(stage.status("POST", publish, body), 503, "publishers are blocked");
 }

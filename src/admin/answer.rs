@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::broker::access::ChangeRefused;
+use crate::definitions::DefinitionsError;
 use crate::server::Closed;
 
 use super::http::{HttpError, Response};
@@ -58,6 +60,23 @@ impl Refusal {
             return response.with("WWW-Authenticate", "Basic realm=\"Leveret Management\"");
         }
         response
+    }
+}
+
+impl From<ChangeRefused> for Refusal {
+    fn from(refused: ChangeRefused) -> Self {
+        match refused {
+            ChangeRefused::NotFound(_) => Self::not_found(),
+            ChangeRefused::Invalid(reason) | ChangeRefused::TooMany(reason) => {
+                Self::bad_request(reason)
+            }
+        }
+    }
+}
+
+impl From<DefinitionsError> for Refusal {
+    fn from(error: DefinitionsError) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 

@@ -23,6 +23,8 @@ use super::questions::Questions;
 pub(super) enum Rule {
     /// Access to management, and to the vhost in the path if there is one.
     Management,
+    /// The right to make policies, in the vhost in the path if there is one.
+    Policymaker,
     /// The right to see all vhosts, and what clients of others do.
     Monitoring,
     /// The right to everything.
@@ -43,15 +45,25 @@ pub(super) enum Rank {
 /// Somebody who has said who they are.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// The user.
+    /// The user; empty is the owner.
     pub(super) user: ShortString,
     rank: Rank,
     tags: Vec<ShortString>,
-    /// The vhosts that they may enter; `None` is all, as far as looking goes.
+    /// The vhosts that they may enter; `None` is all.
     virtual_hosts: Option<Vec<ShortString>>,
 }
 
 impl Caller {
+    /// The name for people.
+    pub(super) fn name(&self) -> &str {
+        if self.is_owner() { "owner of the data directory" } else { &self.user }
+    }
+
+    /// Whether it is the owner of the data directory.
+    pub(super) fn is_owner(&self) -> bool {
+        self.user.is_empty()
+    }
+
     /// The tags, as RabbitMQ's tools want to see them.
     pub(super) fn tags(&self) -> &[ShortString] {
         &self.tags
@@ -59,8 +71,17 @@ impl Caller {
 
     /// Whether they may see what is in a vhost.
     pub(super) fn sees(&self, virtual_host: &str) -> bool {
+        self.sees_all() || self.enters(virtual_host)
+    }
+
+    /// Whether a vhost is one of their own.
+    fn enters(&self, virtual_host: &str) -> bool {
         let own = self.virtual_hosts.as_ref();
         own.is_none_or(|own| own.iter().any(|name| **name == *virtual_host))
+    }
+
+    fn has(&self, tag: Tag) -> bool {
+        self.tags.iter().any(|own| **own == *tag.name())
     }
 
     /// Whether they may see the connections of others.
@@ -100,7 +121,7 @@ impl Guard {
         let user = user.ok_or_else(|| Refusal::unknown("Login failed"))?;
         let rank = rank(&user).ok_or_else(|| Refusal::not_authorised("Not management user"))?;
         let name = ShortString::clipped(&name);
-        let virtual_hosts = if rank >= Rank::Monitoring {
+        let virtual_hosts = if rank == Rank::Administrator {
             None
         } else {
             let own = self.questions.as_ref().map(|it| it.virtual_hosts_of(&name));
@@ -130,7 +151,11 @@ impl Guard {
         virtual_host: Option<&str>,
     ) -> Result<(), Refusal> {
         let needed = match rule {
-            Rule::Management => Rank::Management,
+            Rule::Policymaker if !caller.has(Tag::Policymaker) => Rank::Administrator,
+            Rule::Policymaker if virtual_host.is_some_and(|name| !caller.enters(name)) => {
+                return Err(Refusal::not_authorised("User not authorised to access virtual host"));
+            }
+            Rule::Policymaker | Rule::Management => Rank::Management,
             Rule::Monitoring => Rank::Monitoring,
             Rule::Administrator => Rank::Administrator,
         };
@@ -146,10 +171,11 @@ impl Guard {
     }
 }
 
-/// The owner of the data directory has every right.
+/// The owner of the data directory has every right, in every vhost. No user has an empty name, so
+/// the owner is none of them, and no change of users takes the owner's rights away.
 pub(super) fn owner() -> Caller {
     let tags = vec![ShortString::clipped(Tag::Administrator.name())];
-    let user = ShortString::clipped("guest");
+    let user = ShortString::default();
     Caller { user, rank: Rank::Administrator, tags, virtual_hosts: None }
 }
 

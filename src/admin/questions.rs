@@ -1,5 +1,6 @@
 //! Questions to the broker, with whole listings put together from their slices.
 
+use crate::broker::access::{Change, RuleKey, RuleKind};
 use crate::broker::report::{
     BindingRow, ChannelRow, ConnectionRow, ConsumerRow, DestinationKind, Dropped, ExchangeRow,
     Explanation, OverviewReport, PeekedMessage, Query, QueueRow, Report, Slice, VirtualHostRow,
@@ -47,6 +48,23 @@ impl Questions {
 
     pub(super) fn virtual_hosts_of(&self, user: &ShortString) -> Result<Vec<ShortString>, Closed> {
         ask!(self, Query::VirtualHostsOf { user: user.clone() } => Names)
+    }
+
+    /// Rules of a kind: of one vhost, or all.
+    pub(super) fn rules(
+        &self,
+        kind: RuleKind,
+        vhost: Option<&ShortString>,
+    ) -> Result<Vec<Change>, Closed> {
+        // Nothing has an empty name, so this is before the first of the vhost.
+        let first = vhost.map(|vhost| [vhost.clone(), Default::default(), Default::default()]);
+        let in_vhost = |key: &RuleKey| vhost.is_none_or(|vhost| key[0] == *vhost);
+        all(|after| {
+            let after: Option<RuleKey> = after.or_else(|| first.clone());
+            let slice: Slice<_, _> = ask!(self, Query::Rules { kind, after } => Rules)?;
+            // Behind the vhost there is no need to go on.
+            Ok(Slice { next: slice.next.filter(in_vhost), ..slice })
+        })
     }
 
     pub(super) fn connections(&self) -> Result<Vec<ConnectionRow>, Closed> {

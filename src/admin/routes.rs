@@ -8,8 +8,8 @@ use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
 use super::api::{
-    bindings, channels, connections, drops, exchanges, health, messages, moving, node, overview,
-    queues, vhosts,
+    bindings, channels, connections, definitions, drops, exchanges, health, messages, moving, node,
+    overview, parameters, permissions, policies, queues, users, vhosts,
 };
 use super::guard::{Caller, Rule};
 use super::http::Head;
@@ -75,7 +75,7 @@ impl Route {
     }
 }
 
-use Rule::{Administrator, Management, Monitoring};
+use Rule::{Administrator, Management, Monitoring, Policymaker};
 
 /// See the module. Of two rows that match, the first counts.
 #[rustfmt::skip]
@@ -97,8 +97,69 @@ pub(super) const ROUTES: &[Route] = &[
 
     get("/api/vhosts", Management, vhosts::list),
     get("/api/vhosts/:vhost", Management, vhosts::show),
+    put("/api/vhosts/:vhost", Administrator, vhosts::put),
+    delete("/api/vhosts/:vhost", Administrator, vhosts::delete),
+    get("/api/vhosts/:vhost/permissions", Administrator, permissions::list_of_vhost),
+    get("/api/vhosts/:vhost/topic-permissions", Administrator, permissions::topics_of_vhost),
     get("/api/vhosts/:vhost/connections", Management, connections::list_of_vhost),
     get("/api/vhosts/:vhost/channels", Management, channels::list_of_vhost),
+
+    get("/api/definitions", Administrator, definitions::export),
+    post("/api/definitions", Administrator, definitions::import).large(),
+    get("/api/all-configuration", Administrator, definitions::export),
+    post("/api/all-configuration", Administrator, definitions::import).large(),
+    get("/api/definitions/:vhost", Administrator, definitions::export_of_vhost),
+    post("/api/definitions/:vhost", Administrator, definitions::import_to_vhost).large(),
+
+    get("/api/vhost-limits", Management, vhosts::list_limits),
+    get("/api/vhost-limits/:vhost", Management, vhosts::show_limits),
+    put("/api/vhost-limits/:vhost/:limit", Administrator, vhosts::put_limit),
+    delete("/api/vhost-limits/:vhost/:limit", Administrator, vhosts::delete_limit),
+
+    get("/api/users", Administrator, users::list),
+    get("/api/users/without-permissions", Administrator, permissions::users_without),
+    post("/api/users/bulk-delete", Administrator, users::bulk_delete),
+    get("/api/users/:user", Administrator, users::show),
+    put("/api/users/:user", Administrator, users::put),
+    delete("/api/users/:user", Administrator, users::delete),
+    get("/api/users/:user/permissions", Administrator, permissions::list_of_user),
+    get("/api/users/:user/topic-permissions", Administrator, permissions::topics_of_user),
+    post("/api/users/:user/authenticate", Administrator, users::authenticate),
+    get("/api/user-limits", Administrator, users::list_limits),
+    get("/api/user-limits/:user", Administrator, users::show_limits),
+    put("/api/user-limits/:user/:limit", Administrator, users::put_limit),
+    delete("/api/user-limits/:user/:limit", Administrator, users::delete_limit),
+
+    get("/api/permissions", Administrator, permissions::list),
+    get("/api/permissions/:vhost/:user", Administrator, permissions::show),
+    put("/api/permissions/:vhost/:user", Administrator, permissions::put),
+    delete("/api/permissions/:vhost/:user", Administrator, permissions::delete),
+    get("/api/topic-permissions", Administrator, permissions::topics),
+    get("/api/topic-permissions/:vhost/:user", Administrator, permissions::topics_of),
+    put("/api/topic-permissions/:vhost/:user", Administrator, permissions::put_topics),
+    delete("/api/topic-permissions/:vhost/:user", Administrator, permissions::delete_topics),
+    delete("/api/topic-permissions/:vhost/:user/:exchange", Administrator, permissions::delete_topic),
+
+    get("/api/policies", Policymaker, policies::list),
+    get("/api/policies/:vhost", Policymaker, policies::list_of_vhost),
+    get("/api/policies/:vhost/:name", Policymaker, policies::show),
+    put("/api/policies/:vhost/:name", Policymaker, policies::put),
+    delete("/api/policies/:vhost/:name", Policymaker, policies::delete),
+    get("/api/operator-policies", Policymaker, policies::list_operator),
+    get("/api/operator-policies/:vhost", Policymaker, policies::list_operator_of_vhost),
+    get("/api/operator-policies/:vhost/:name", Policymaker, policies::show_operator),
+    put("/api/operator-policies/:vhost/:name", Administrator, policies::put_operator),
+    delete("/api/operator-policies/:vhost/:name", Administrator, policies::delete_operator),
+    get("/api/parameters", Policymaker, parameters::list),
+    get("/api/parameters/:component", Policymaker, parameters::list_of),
+    get("/api/parameters/:component/:vhost", Policymaker, parameters::list_of_vhost),
+    get("/api/parameters/:component/:vhost/:name", Policymaker, parameters::show),
+    put("/api/parameters/:component/:vhost/:name", Policymaker, parameters::put),
+    delete("/api/parameters/:component/:vhost/:name", Policymaker, parameters::delete),
+    get("/api/global-parameters", Policymaker, parameters::list_global),
+    get("/api/global-parameters/:name", Policymaker, parameters::show_global),
+    put("/api/global-parameters/:name", Administrator, parameters::put_global),
+    delete("/api/global-parameters/:name", Administrator, parameters::delete_global),
 
     get("/api/connections", Management, connections::list),
     get("/api/connections/username/:user", Management, connections::list_of_user),
@@ -145,8 +206,8 @@ pub(super) const ROUTES: &[Route] = &[
 
     get("/api/aliveness-test/:vhost", Management, health::aliveness),
     get("/api/healthchecks/node", Management, health::fine),
-    get("/api/health/checks/alarms", Management, health::fine),
-    get("/api/health/checks/local-alarms", Management, health::fine),
+    get("/api/health/checks/alarms", Management, health::alarms),
+    get("/api/health/checks/local-alarms", Management, health::alarms),
     get("/api/health/checks/certificate-expiration/:within/:unit", Management, health::fine),
     get("/api/health/checks/port-listener/:port", Management, health::port),
     get("/api/health/checks/protocol-listener/:protocol", Management, health::protocol),

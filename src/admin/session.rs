@@ -52,7 +52,11 @@ impl Session {
             virtual_host: vhost.clone(),
             client_properties: Table::default(),
             channel_max: 1,
-            facts: ConnectionFacts { internal: true, ..Default::default() },
+            facts: ConnectionFacts {
+                internal: true,
+                owner: caller.is_owner(),
+                ..Default::default()
+            },
         })))?;
         session.answer()?;
         session.call(channel::Open {})?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::broker::access::Change;
 use crate::config::Config;
 use crate::ids::Timestamp;
 use crate::server::{Closed, Door, Server};
@@ -84,6 +85,11 @@ impl Site {
         // A body is only read of who may send one.
         let body = body.read(route.body_max)?;
         (route.handler)(self, &Ask { caller, names, head: head.clone(), body })
+    }
+
+    /// Makes changes for a caller who has been let through: all or none.
+    pub(super) fn change(&self, changes: Vec<Change>) -> Result<(), Refusal> {
+        Ok(self.door.change(changes)??)
     }
 
     /// The vhosts that a caller sees.

@@ -33,15 +33,15 @@ use super::command::Command;
 use super::effect::{Effects, Output};
 use super::report::AlarmsReport;
 
-/// What the store may have run out of, as a reason for clients.
-const NO_SPACE: &str = "low on disk: no space left";
-const NO_DESCRIPTORS: &str = "low on file descriptors";
-
 /// How long what the store refused is left before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a checkpoint is left that had no room.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
+
+/// What clients are told when the store has no room, and when it can open no file.
+const NO_SPACE: &str = "low on disk: no space left";
+const NO_DESCRIPTORS: &str = "low on file descriptors";
 
 /// What the watchdog sees, in octets. A limit of 0 is never passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

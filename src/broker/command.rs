@@ -58,7 +58,7 @@ pub struct OpenConnection {
     pub facts: ConnectionFacts,
 }
 
-/// What the broker tells of a connection without needing it.
+/// What the broker knows of a connection besides its vhost and user.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionFacts {
     /// Our own address.
@@ -73,6 +73,8 @@ pub struct ConnectionFacts {
     pub traffic: Arc<Traffic>,
     /// It is the broker's own, without a socket: nobody is told of it.
     pub internal: bool,
+    /// It is of the owner of the data directory, who is no user and may do everything.
+    pub owner: bool,
 }
 
 /// A published message and how it wants to be treated.

@@ -19,6 +19,8 @@ use super::vhost::{ExchangeDeclaration, predeclared};
 struct Planned {
     exchanges: BTreeMap<(ShortString, ShortString), ExchangeKind>,
     queues: BTreeMap<(ShortString, ShortString), ()>,
+    /// Queues that will be made, by vhost; counted where there is a limit.
+    new_queues: BTreeMap<ShortString, usize>,
 }
 
 impl Broker {
@@ -46,7 +48,11 @@ impl Broker {
                         ChangeRefused::Invalid(error.text(subject))
                     })?;
                     check_name("queue", &declare.queue)?;
-                    planned.queues.insert((vhost.clone(), declare.queue.clone()), ());
+                    let key = (vhost.clone(), declare.queue.clone());
+                    let again = planned.queues.insert(key, ()).is_some();
+                    if !again && self.queue_in(vhost, &declare.queue).is_none() {
+                        self.check_limit(access, &mut planned, vhost, &declare.queue)?;
+                    }
                 }
                 Change::BindQueue { vhost, bind } => {
                     let key = (vhost.clone(), bind.queue.clone());
@@ -64,6 +70,30 @@ impl Broker {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Whether a vhost's limit on queues (max-queues) lets another one in.
+    fn check_limit(
+        &self,
+        access: &Access,
+        planned: &mut Planned,
+        vhost: &ShortString,
+        queue: &ShortString,
+    ) -> Result<(), ChangeRefused> {
+        let limit = access.vhosts.get(vhost).and_then(|settings| settings.max_queues);
+        // Without a limit, which is the usual, nobody counts.
+        let Some(limit) = limit else { return Ok(()) };
+        let place = self.vhost_named(vhost);
+        let existing = place.map_or(0, |place| self.vhosts[place].queues.len());
+        let new = planned.new_queues.entry(vhost.clone()).or_default();
+        if (existing + *new) as u64 >= limit {
+            return Err(ChangeRefused::Invalid(format!(
+                "cannot declare queue '{queue}': queue limit in vhost '{vhost}' ({limit}) is \
+                 reached"
+            )));
+        }
+        *new += 1;
         Ok(())
     }
 

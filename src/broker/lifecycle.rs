@@ -28,7 +28,7 @@ impl Broker {
         effects: &mut Effects,
     ) {
         let name = &open.virtual_host;
-        let vhost = match self.enter(&open.user, name) {
+        let vhost = match self.enter(&open, name) {
             Ok(vhost) => vhost,
             Err(refusal) => {
                 info!("{id} {} refused: {}", open.peer, refusal.text);
@@ -66,10 +66,14 @@ impl Broker {
     }
 
     /// The place of the vhost that a user may enter, or why not, in RabbitMQ's order.
-    fn enter(&self, user: &ShortString, vhost: &ShortString) -> Result<usize, Exception> {
+    fn enter(&self, open: &OpenConnection, vhost: &ShortString) -> Result<usize, Exception> {
+        let user = &open.user;
         let settings = self.access.vhosts.get(vhost).zip(self.vhost_named(vhost));
         let (settings, place) =
             settings.ok_or_else(|| not_allowed(format!("vhost {vhost} not found")))?;
+        if open.facts.owner {
+            return Ok(place);
+        }
         let refused = format!("access to vhost '{vhost}' refused for user '{user}'");
         // Counted only where there is a limit, so that without one nobody waits for it.
         let over = |limit: Option<u64>, counts: &dyn Fn(&Connection) -> bool| {

@@ -86,7 +86,9 @@ impl Broker {
     ) -> Result<(), Exception> {
         let connection = &self.connections[call.connection];
         let vhost = &self.vhosts[connection.vhost].name;
-        if self.access.allows(&connection.user, vhost, operation, object.name()) {
+        if connection.facts.owner
+            || self.access.allows(&connection.user, vhost, operation, object.name())
+        {
             return Ok(());
         }
         Err(access_refused(format!(
@@ -136,6 +138,9 @@ impl Broker {
         let connection = &self.connections[call.connection];
         let vhost = &self.vhosts[connection.vhost].name;
         let name = &exchange.declared.name;
+        if connection.facts.owner {
+            return Ok(());
+        }
         let permissions = self.access.topic_permissions_of(&connection.user, vhost, name);
         let Some(permissions) = permissions else { return Ok(()) };
         let pattern = match operation {

@@ -3,7 +3,7 @@
 use crate::ids::{ExchangeId, Ordinal, QueueId};
 use crate::message::Message;
 use crate::store::Place;
-use crate::wire::{PropertiesView, ReplyCode, ShortBytes, ShortString};
+use crate::wire::{PropertiesView, ReplyCode, ShortBytes};
 
 use super::Broker;
 use super::access::{Access, Operation, Tag};
@@ -11,6 +11,7 @@ use super::arguments::Overflow;
 use super::call::Call;
 use super::channel::Mode;
 use super::command::Publish;
+use super::connections::Connection;
 use super::dead_letter::Dead;
 use super::deaths::Reason;
 use super::drops::Cause;
@@ -152,7 +153,7 @@ fn check(broker: &mut Broker, call: &Call<'_>, publish: &Publish) -> Result<Exch
         )));
     }
     if property_flags(message) & (EXPIRATION_FLAG | USER_ID_FLAG) != 0 {
-        check_properties(message, &connection.user, &broker.access)?;
+        check_properties(message, connection, &broker.access)?;
     }
     Ok(exchange.id)
 }
@@ -167,9 +168,10 @@ pub(super) fn oversized(broker: &Broker, size: u64) -> Exception {
 
 fn check_properties(
     message: &Message,
-    user: &ShortString,
+    connection: &Connection,
     access: &Access,
 ) -> Result<(), Exception> {
+    let user = &connection.user;
     let Ok(properties) = PropertiesView::parse(message.properties()) else { return Ok(()) };
     if let Some(expiration) = properties.expiration() {
         let text = String::from_utf8_lossy(expiration);
@@ -184,7 +186,7 @@ fn check_properties(
         }
     }
     match properties.user_id() {
-        Some(claimed) if claimed != user.as_bytes() && !impersonates(access, user) => {
+        Some(claimed) if claimed != user.as_bytes() && !impersonates(access, connection) => {
             Err(precondition_failed(format!(
                 "user_id property set to '{}' but authenticated user was '{user}'",
                 String::from_utf8_lossy(claimed)
@@ -195,8 +197,9 @@ fn check_properties(
 }
 
 /// Whether a user may publish under other names.
-fn impersonates(access: &Access, user: &ShortString) -> bool {
-    access.users.get(user).is_some_and(|user| user.has(Tag::Impersonator))
+fn impersonates(access: &Access, connection: &Connection) -> bool {
+    let user = access.users.get(&connection.user);
+    connection.facts.owner || user.is_some_and(|user| user.has(Tag::Impersonator))
 }
 
 impl Broker {

@@ -103,6 +103,11 @@ impl Logins {
         *self.rules.write() = rules;
     }
 
+    /// All users.
+    pub fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read())
+    }
+
     /// A user by name.
     pub fn user(&self, name: &str) -> Option<User> {
         self.users.read().get(name).cloned()

@@ -29,7 +29,7 @@ pub use difference::{Difference, difference};
 pub use item::DefinitionsError;
 pub use json::{field_to_json, json_to_field};
 pub use read::{Definitions, read};
-pub use write::{Product, write, write_vhost};
+pub use write::{Product, item, write, write_vhost};
 
 /// Hashes a password that a file has in clear; the error is a text.
 pub type HashPassword<'a> = &'a dyn Fn(&[u8]) -> Result<PasswordHash, String>;

@@ -134,8 +134,8 @@ fn push(file: &mut Map<String, Value>, section: &str, item: Value) {
     }
 }
 
-/// The item of a change, and its section.
-pub(super) fn item(change: &Change) -> Option<(&'static str, Value)> {
+/// The item of a change, and its section; `None` for limits, which are in the items of others.
+pub fn item(change: &Change) -> Option<(&'static str, Value)> {
     Some(match change {
         Change::PutUser { name, password, tags } => {
             let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::report::{Query, Report};
 use crate::broker::{Command, Output};
 use crate::connection::Logins;
@@ -57,6 +58,18 @@ impl Door {
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.rim.inbox.send(Input::Query(query, reply)).map_err(|_| Closed)?;
         answer.recv_timeout(ANSWER_MAX).map_err(|_| Closed)
+    }
+
+    /// Changes users, permissions, vhosts, policies and so on: all that is asked for, or nothing.
+    /// Returns when the change is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the broker has stopped; within that, why the change was refused.
+    pub fn change(&self, changes: Vec<Change>) -> Result<Result<(), ChangeRefused>, Closed> {
+        let (sender, answer) = crossbeam_channel::bounded(1);
+        self.rim.inbox.send(Input::Change(changes, sender)).map_err(|_| Closed)?;
+        answer.recv().map_err(|_| Closed)
     }
 
     /// Closes a connection (320 CONNECTION_FORCED); nothing happens if there is none.

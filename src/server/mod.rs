@@ -238,9 +238,7 @@ impl Server {
     /// Why not, or that the broker stops.
     pub fn change(&self, changes: Vec<Change>) -> Result<(), ChangeRefused> {
         let stopped = || ChangeRefused::Invalid("the broker is stopping".to_owned());
-        let (sender, answer) = crossbeam_channel::bounded(1);
-        self.rim.inbox.send(Input::Change(changes, sender)).map_err(|_| stopped())?;
-        answer.recv().map_err(|_| stopped())?
+        self.door().change(changes).map_err(|Closed| stopped())?
     }
 
     /// The way in for other parts of this process.

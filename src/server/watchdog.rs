@@ -108,7 +108,7 @@ pub(super) fn disk_total(directory: &Path) -> u64 {
 
 /// The memory that this process may use, in octets: the machine's, or less if its control group
 /// says so.
-pub(super) fn memory_total() -> u64 {
+pub fn memory_total() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.to_owned();
         let kibibytes = line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?;

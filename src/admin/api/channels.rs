@@ -86,7 +86,7 @@ fn channel(site: &Site, row: &ChannelRow, window: Option<Window>) -> Value {
         "state": if row.flow { "running" } else { "flow" },
         "message_stats": described.message_stats,
         "reductions": 0,
-        "garbage_collection": {},
+        "garbage_collection": super::node::garbage_collection(),
     })
 }
 

@@ -117,7 +117,7 @@ fn connection(site: &Site, row: &ConnectionRow, window: Option<Window>) -> Value
         "peer_cert_validity": null,
         "send_pend": 0,
         "reductions": 0,
-        "garbage_collection": {},
+        "garbage_collection": super::node::garbage_collection(),
     });
     if let Some(given) = properties.get("connection_name") {
         value["user_provided_name"] = given.clone();

@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 
 use super::exchanges::existing;
+use super::node::NODE;
 use crate::admin::answer::{Answer, ok};
 use crate::admin::http::Response;
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
+use crate::broker::report::AlarmsReport;
 
 fn failed(reason: &str, more: &Value) -> Answer {
     let mut value = json!({ "status": "failed", "reason": reason });
@@ -23,6 +25,21 @@ pub(in super::super) fn fine(site: &Site, _: &Ask) -> Answer {
     // The answer has been through the router: it lives.
     site.questions.overview()?;
     ok(&json!({ "status": "ok" }))
+}
+
+/// GET /api/health/checks/alarms and …/local-alarms, which are the same on one node.
+pub(in super::super) fn alarms(site: &Site, ask: &Ask) -> Answer {
+    let AlarmsReport { memory, disk, descriptors } = site.questions.overview()?.alarms;
+    let all = [(memory, "memory"), (disk, "disk"), (descriptors, "file_descriptors")];
+    let alarms = all.iter().filter(|(up, _)| *up);
+    let alarms: Vec<_> =
+        alarms.map(|(_, name)| json!({ "node": NODE, "resource": name })).collect();
+    if alarms.is_empty() {
+        return ok(&json!({ "status": "ok" }));
+    }
+    let local = ask.head.path.last().is_some_and(|last| last == "local-alarms");
+    let place = if local { "on the node" } else { "in the cluster" };
+    failed(&format!("There are alarms in effect {place}"), &json!({ "alarms": alarms }))
 }
 
 /// GET /api/aliveness-test/:vhost

@@ -79,7 +79,7 @@ fn about(site: &Site) -> Value {
 
 /// GET /api/whoami
 pub(in super::super) fn whoami(_: &Site, ask: &Ask) -> Answer {
-    let (name, tags) = (ask.caller.user.as_str(), ask.caller.tags());
+    let (name, tags) = (ask.caller.name(), ask.caller.tags());
     ok(
         &json!({ "name": name, "tags": tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), "is_internal_user": true }),
     )

@@ -96,6 +96,7 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
     let counters = counters::of_queue(row);
     let described = counters::describe(&site.rates, key, &counters, lengths, rates);
     let owner = row.owner.as_ref();
+    let policy = row.policy.as_deref();
     let mut value = json!({
         "name": row.name.as_str(),
         "vhost": row.virtual_host.as_str(),
@@ -106,9 +107,10 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
         "arguments": table::to_json(&row.arguments),
         "node": NODE,
         "state": "running",
-        "policy": null,
-        "operator_policy": null,
-        "effective_policy_definition": {},
+        "policy": policy.and_then(|policy| policy.policy.as_deref()),
+        "operator_policy": policy.and_then(|policy| policy.operator_policy.as_deref()),
+        "effective_policy_definition":
+            policy.map_or_else(|| json!({}), |policy| table::to_json(&policy.definition)),
         "consumers": row.consumers,
         "consumer_capacity": if row.consumers > 0 { 1.0 } else { 0.0 },
         "consumer_utilisation": if row.consumers > 0 { 1.0 } else { 0.0 },
@@ -127,7 +129,7 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
         "backing_queue_status": {
             "mode": "default", "version": 2, "len": row.ready,
         },
-        "garbage_collection": {},
+        "garbage_collection": super::node::garbage_collection(),
         "reductions": 0,
     });
     for (name, counted) in described.others {

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::client::path;
 use super::listings::{LISTINGS, Listing, value};
 use super::output::plain;
+use super::rules::RULES;
 use super::{Ctl, DATA, Failure, USAGE};
+use super::{files, people, rules};
 
 /// Runs a command with what stands behind it; what it says goes to the vector.
 type Run = fn(&Ctl, &[String], &mut Vec<u8>) -> Result<(), Failure>;
@@ -47,6 +49,18 @@ const COMMANDS: &[Command] = &[
     row("close_connection", "NAME REASON", "Closes a connection", close_connection),
     row("close_all_connections", "REASON", "Closes the connections to the vhost", close_all_connections),
     row("list_unresponsive_queues", "", "Lists queues that do not answer: none can", list_unresponsive),
+    row("add_user", "NAME [PASSWORD]", "Makes a user", people::add_user),
+    row("change_password", "USER [PASSWORD]", "Gives a user another password", people::change_password),
+    row("clear_password", "USER", "Takes a user's password away", people::clear_password),
+    row("authenticate_user", "USER [PASSWORD]", "Says whether that is the password", people::authenticate_user),
+    row("set_user_tags", "USER [TAG]...", "Gives a user these tags and no others", people::set_user_tags),
+    row("hash_password", "[PASSWORD]", "Hashes a password as definitions have it", people::hash_password),
+    row("set_vhost_limits", "LIMITS", "Sets limits of the vhost, a JSON object", people::set_vhost_limits),
+    row("clear_vhost_limits", "", "Takes the limits of the vhost away", people::clear_vhost_limits),
+    row("set_user_limits", "USER LIMITS", "Sets limits of a user, a JSON object", people::set_user_limits),
+    row("clear_user_limits", "USER LIMIT", "Takes a limit of a user away, or all", people::clear_user_limits),
+    row("export_definitions", "FILE", "Writes everything but messages to a file", files::export),
+    row("import_definitions", "[FILE]", "Reads such a file, all of it or nothing", files::import),
     row("peek", "QUEUE [COUNT]", "Shows the first messages of a queue and leaves them there", peek),
     row("explain", "EXCHANGE ROUTING_KEY [HEADERS]", "Shows where a message would go, and by which bindings", explain),
     row("drops", "", "Counts messages that were let go, by cause", drops),
@@ -58,6 +72,9 @@ pub(super) fn help() -> String {
     for listing in LISTINGS {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {} [COLUMN]...", listing.name);
+    }
+    for rule in RULES {
+        let _ = writeln!(text, "  {} {}", rule.name, rule.arguments);
     }
     for Command { name, arguments, about, .. } in COMMANDS {
         let _ = writeln!(text, "  {:<45} {about}", format!("{name} {arguments}"));
@@ -72,17 +89,28 @@ pub(super) fn run(ctl: &Ctl, out: &mut Vec<u8>) -> Result<(), Failure> {
     if let Some(listing) = LISTINGS.iter().find(|listing| listing.name == name) {
         return list(ctl, listing, arguments, out);
     }
+    if let Some(rule) = RULES.iter().find(|rule| rule.name == name) {
+        check(name, rule.arguments, arguments)?;
+        return rules::run(ctl, rule, arguments, out);
+    }
     let command = COMMANDS.iter().find(|command| command.name == name);
     let command = command.ok_or_else(|| {
         Failure::usage(format!("command '{name}' not found; see leveret ctl --help"))
     })?;
-    let most = command.arguments.split_whitespace().count();
-    let least = command.arguments.split_whitespace().filter(|it| !it.starts_with('[')).count();
-    if !(least..=most).contains(&arguments.len()) {
-        let usage = format!("usage: leveret ctl {name} {}", command.arguments);
-        return Err(Failure::usage(usage.trim_end()));
-    }
+    check(name, command.arguments, arguments)?;
     (command.run)(ctl, arguments, out)
+}
+
+/// Whether a command has as many arguments as it needs; the last may come any number of times.
+fn check(name: &str, expected: &str, given: &[String]) -> Result<(), Failure> {
+    let endless = expected.ends_with("...");
+    let most = if endless { usize::MAX } else { expected.split_whitespace().count() };
+    let least = expected.split_whitespace().filter(|it| !it.starts_with('[')).count();
+    if (least..=most).contains(&given.len()) {
+        return Ok(());
+    }
+    let usage = format!("usage: leveret ctl {name} {expected}");
+    Err(Failure::usage(usage.trim_end()))
 }
 
 fn list(ctl: &Ctl, listing: &Listing, asked: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
@@ -109,8 +137,15 @@ fn list(ctl: &Ctl, listing: &Listing, asked: &[String], out: &mut Vec<u8>) -> Re
     }
     let rows = ctl.get(&path(&segments))?;
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<Vec<Value>> =
-        rows.iter().map(|row| columns.iter().map(|column| value(row, column)).collect()).collect();
+    let rows: Vec<Vec<Value>> = rows
+        .iter()
+        .map(|row| {
+            columns
+                .iter()
+                .map(|column| value(row, column, ctl.formatter.is_for_machines()))
+                .collect()
+        })
+        .collect();
     if ctl.talks() {
         let of = if listing.of_vhost { format!(" {}", ctl.vhost) } else { String::new() };
         say(out, &format!("{}{of}...\n", listing.banner));
@@ -144,7 +179,11 @@ fn status(ctl: &Ctl, _: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
         ("Uptime, milliseconds", &node["uptime"]),
         ("Data directory", &node["db_dir"]),
         ("Memory, octets", &node["mem_used"]),
+        ("Memory limit, octets", &node["mem_limit"]),
+        ("Memory alarm", &node["mem_alarm"]),
         ("Free disk, octets", &node["disk_free"]),
+        ("Free disk limit, octets", &node["disk_free_limit"]),
+        ("Disk alarm", &node["disk_free_alarm"]),
         ("File descriptors", &node["fd_used"]),
         ("File descriptors limit", &node["fd_total"]),
         ("Connections", &overview["object_totals"]["connections"]),
@@ -180,7 +219,9 @@ fn version(ctl: &Ctl, _: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
 fn alarms(ctl: &Ctl, _: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
     let nodes = ctl.get(&path(&["nodes"]))?;
     let mut rows = Vec::new();
-    for (alarm, name) in [("mem_alarm", "memory"), ("disk_free_alarm", "disk")] {
+    for (alarm, name) in
+        [("mem_alarm", "memory"), ("disk_free_alarm", "disk"), ("fd_alarm", "file_descriptors")]
+    {
         if nodes[0][alarm] == json!(true) {
             rows.push(vec![json!(name)]);
         }

@@ -30,6 +30,10 @@ pub(super) enum Source {
     At(&'static str),
     /// Always this.
     Word(&'static str),
+    /// A field as JSON in a text.
+    Json(&'static str),
+    /// Words in brackets.
+    Words(&'static str),
 }
 
 use Source::{At, Same, Word};
@@ -118,13 +122,20 @@ pub(super) const LISTINGS: &[Listing] = &[
     },
 ];
 
-/// The value of a column in a row; nothing if the row has none.
-pub(super) fn value(row: &Value, (name, source): &Column) -> Value {
+/// The value of a column in a row, for people or for machines; nothing if the row has none.
+pub(super) fn value(row: &Value, (name, source): &Column, machines: bool) -> Value {
     let path = match source {
         Word(word) => return json!(word),
         Same => name,
-        At(path) => path,
+        At(path) | Source::Json(path) | Source::Words(path) => path,
     };
     let found = path.split('.').try_fold(row, |value, name| value.get(name));
-    found.cloned().unwrap_or(Value::Null)
+    match (source, found) {
+        (Source::Json(_), Some(found)) => json!(found.to_string()),
+        (Source::Words(_), Some(Value::Array(words))) if !machines => {
+            let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
+            json!(format!("[{}]", words.join(", ")))
+        }
+        (_, found) => found.cloned().unwrap_or(Value::Null),
+    }
 }

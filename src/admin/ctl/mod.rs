@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   command line ──▶ commands (one table) ──▶ client ──▶ control socket or --url ──▶ HTTP API
-//!                        └──▶ listings (one table) ──▶ output: table, json, csv, pretty_table
+//!                        ├──▶ listings (one table) ──▶ output: table, json, csv, pretty_table
+//!                        └──▶ rules (one table): users, permissions, policies, parameters
 //! ```
 //!
 //! It asks the running broker over the HTTP API. On the broker's own machine it goes through a Unix
@@ -10,8 +11,11 @@
 
 mod client;
 mod commands;
+mod files;
 mod listings;
 mod output;
+mod people;
+mod rules;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -67,6 +71,34 @@ pub struct Ctl {
     #[arg(short = 'u', long)]
     if_unused: bool,
 
+    /// How strong a policy is (set_policy, set_operator_policy)
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i64,
+
+    /// What a policy is for: all, queues, exchanges, classic_queues, quorum_queues, streams
+    #[arg(long, default_value = "all")]
+    apply_to: String,
+
+    /// What is said of a vhost (add_vhost)
+    #[arg(long)]
+    description: Option<String>,
+
+    /// Tags of a vhost, with commas between them (add_vhost)
+    #[arg(long)]
+    tags: Option<String>,
+
+    /// The type of queues that are declared without one (add_vhost)
+    #[arg(long)]
+    default_queue_type: Option<String>,
+
+    /// The password is given as its hash (add_user)
+    #[arg(long)]
+    pre_hashed_password: bool,
+
+    /// Only say what would be done (import_definitions)
+    #[arg(long)]
+    dry_run: bool,
+
     /// Seconds to wait for the broker
     #[arg(short, long, default_value_t = 60)]
     timeout: u64,
@@ -97,6 +129,8 @@ impl Failure {
 const USAGE: u8 = 64;
 /// What it names is not there, or not as it has to be.
 const DATA: u8 = 65;
+/// There is no such user.
+const NO_USER: u8 = 67;
 /// The broker is not there.
 const UNAVAILABLE: u8 = 69;
 /// Something went wrong that should not.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::wire::{Field, ShortString, Table};
 
+use super::super::arguments::QueueType;
 use super::change::{Change, ChangeRefused, NewPassword, PolicyKind, UserLimit, VhostLimit};
 use super::pattern::{InvalidPattern, Pattern};
 use super::policy::{ApplyTo, Policy};
@@ -145,6 +146,11 @@ impl Access {
     ) -> Result<(), ChangeRefused> {
         check_name("vhost", &name)?;
         check_count("tags", settings.tags.len(), TAGS_MAX + 1)?;
+        let kind = &settings.default_queue_type;
+        if !kind.is_empty() && QueueType::named(kind).is_none() {
+            let text = format!("default_queue_type '{kind}' is not known");
+            return Err(ChangeRefused::Invalid(text));
+        }
         check_length("description", settings.description.len(), DESCRIPTION_OCTETS_MAX)?;
         if !self.vhosts.contains_key(&name) {
             check_count("vhosts", self.vhosts.len(), VHOSTS_MAX)?;

@@ -34,6 +34,7 @@ pub use pattern::{InvalidPattern, PATTERN_OCTETS_MAX, Pattern};
 pub use policy::{ApplyTo, EffectivePolicy, ObjectKind, Policies, Policy, merge, policy_for};
 pub use policy_keys::PolicySettings;
 pub use record::NotAChange;
+pub use replica::{RuleKey, RuleKind};
 pub use user::{Operation, Permissions, Tag, TopicPermissions, User, Users, VhostSettings};
 
 pub(super) use pattern::exchange_name;

@@ -6,6 +6,7 @@ pub(super) mod basic;
 pub(super) mod channel;
 pub(super) mod confirm;
 pub(super) mod connection;
+mod default_type;
 pub(super) mod exchange;
 pub(super) mod moving;
 pub(super) mod queue;

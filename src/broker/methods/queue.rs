@@ -16,6 +16,7 @@ use super::super::permission::Object;
 use super::super::queue::{Declaration, Queue};
 use super::super::reply_to::is_reply_to;
 use super::super::vhost::{VirtualHost, strip_line_ends};
+use super::default_type::with_default_type;
 use super::exchange::refuse_default;
 use super::unexpected;
 
@@ -147,6 +148,7 @@ fn declare_active(
     }
     let name = if asked.is_empty() { new_name(broker, vhost) } else { asked };
     broker.permit(call, Operation::Configure, Object::Queue(&name))?;
+    let method = &*with_default_type(broker, vhost, &name, method);
     let subject = format!("queue '{name}' in vhost '{vhost_name}'");
     let exclusive = method.exclusive.then_some(owner);
     if let Some(current) = broker.queue_named(vhost, &name) {

@@ -7,12 +7,14 @@ use crate::wire::ShortString;
 use super::rows::{ExchangeRow, OverviewReport, QueueRow, Totals, VirtualHostRow};
 use super::{ROWS_MAX, Slice};
 use crate::broker::Broker;
+use crate::broker::access::{Change, RuleKey, RuleKind, VhostSettings};
 use crate::broker::queue::Queue;
 use crate::broker::vhost::{Exchange, VirtualHost};
 
 impl Broker {
     pub(super) fn overview(&self) -> OverviewReport {
-        let mut report = OverviewReport { statistics: self.statistics, ..Default::default() };
+        let mut report =
+            OverviewReport { statistics: self.statistics, ..OverviewReport::default() };
         report.statistics.drops = *self.drops.counts();
         report.alarms = self.alarms.report();
         let clients = || self.connections.iter().filter(|(_, it)| !it.facts.internal);
@@ -22,7 +24,7 @@ impl Broker {
             consumers: self.consumers.len(),
             exchanges: self.exchanges.len(),
             queues: self.queues.len(),
-            virtual_hosts: self.vhosts.len(),
+            virtual_hosts: self.access.vhosts.len(),
         };
         for queue in self.queues.values() {
             let (outstanding, outstanding_octets) = queue.outstanding();
@@ -41,24 +43,37 @@ impl Broker {
         &self,
         after: Option<&ShortString>,
     ) -> Slice<VirtualHostRow, ShortString> {
-        let mut names: Vec<_> = self.vhosts.iter().map(|vhost| &vhost.name).collect();
-        names.sort_unstable();
-        let later = names.into_iter().filter(|name| after.is_none_or(|after| *name > after));
-        let rows: Vec<_> = later
-            .take(ROWS_MAX)
-            .filter_map(|name| self.find_vhost(name))
-            .map(|vhost| self.vhost_row(vhost))
-            .collect();
-        by_name(rows, |row| &row.name)
+        let later = self.access.vhosts.range::<ShortString, _>(behind(after)).take(ROWS_MAX);
+        by_name(later.map(|(name, settings)| self.vhost_row(name, settings)).collect(), |row| {
+            &row.name
+        })
     }
 
-    fn vhost_row(&self, vhost: &VirtualHost) -> VirtualHostRow {
-        let queues = vhost.queues.values().filter_map(|id| self.queues.get(id));
-        let (ready, unacknowledged) = queues.fold((0, 0), |(ready, unacknowledged), queue| {
-            (ready + queue.ready(), unacknowledged + queue.outstanding().0)
-        });
-        let (name, queues) = (vhost.name.clone(), vhost.queues.len());
-        VirtualHostRow { name, queues, ready, unacknowledged }
+    fn vhost_row(&self, name: &ShortString, settings: &VhostSettings) -> VirtualHostRow {
+        let vhost = self.find_vhost(name);
+        let queues = vhost.iter().flat_map(|vhost| vhost.queues.values());
+        let mut row = VirtualHostRow {
+            name: name.clone(),
+            settings: settings.clone(),
+            queues: vhost.map_or(0, |vhost| vhost.queues.len()),
+            ready: 0,
+            unacknowledged: 0,
+        };
+        for queue in queues.filter_map(|id| self.queues.get(id)) {
+            row.ready += queue.ready();
+            row.unacknowledged += queue.outstanding().0;
+        }
+        row
+    }
+
+    pub(super) fn list_rules(
+        &self,
+        kind: RuleKind,
+        after: Option<&RuleKey>,
+    ) -> Slice<Change, RuleKey> {
+        let rules: Vec<_> = self.access.rules(kind, after).take(ROWS_MAX).collect();
+        let next = rules.last().filter(|_| rules.len() == ROWS_MAX).map(|(key, _)| key.clone());
+        Slice { rows: rules.into_iter().map(|(_, change)| change).collect(), next }
     }
 
     pub(super) fn list_exchanges(
@@ -121,6 +136,7 @@ impl Broker {
             auto_delete: declared.auto_delete,
             owner,
             arguments: declared.arguments.table.clone(),
+            policy: queue.policy.clone(),
             ready: queue.ready(),
             ready_octets: queue.ready_octets(),
             unacknowledged,
@@ -153,6 +169,7 @@ fn exchange_row(vhost: &VirtualHost, exchange: &Exchange) -> ExchangeRow {
         auto_delete: declared.auto_delete,
         internal: declared.internal,
         arguments: declared.arguments.clone(),
+        policy: exchange.policy.clone(),
         stats: exchange.stats,
     }
 }

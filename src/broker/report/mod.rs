@@ -30,6 +30,7 @@ use crate::ids::ExchangeId;
 use crate::wire::{ShortString, Table};
 
 use super::Broker;
+use super::access::{Change, RuleKey, RuleKind};
 use super::exchange::Binding;
 
 /// The most rows of one slice.
@@ -52,6 +53,13 @@ pub enum Query {
     VirtualHosts {
         /// Where to go on.
         after: Option<ShortString>,
+    },
+    /// The rules of a kind, as the changes that make them.
+    Rules {
+        /// Which.
+        kind: RuleKind,
+        /// Where to go on: behind this key, which need not exist.
+        after: Option<RuleKey>,
     },
     /// The connections that have opened a vhost.
     Connections {
@@ -165,6 +173,8 @@ pub enum Report {
     Names(Vec<ShortString>),
     /// To [`Query::VirtualHosts`].
     VirtualHosts(Slice<VirtualHostRow, ShortString>),
+    /// To [`Query::Rules`].
+    Rules(Slice<Change, RuleKey>),
     /// To [`Query::Connections`].
     Connections(Slice<ConnectionRow, usize>),
     /// To [`Query::Channels`].
@@ -249,6 +259,7 @@ impl Broker {
                 Report::Names(own.collect())
             }
             Query::VirtualHosts { after } => Report::VirtualHosts(self.list_vhosts(after.as_ref())),
+            Query::Rules { kind, after } => Report::Rules(self.list_rules(*kind, after.as_ref())),
             Query::Connections { from } => Report::Connections(self.list_connections(*from)),
             Query::Channels { from } => Report::Channels(self.list_channels(*from)),
             Query::Consumers { from } => Report::Consumers(self.list_consumers(*from)),

@@ -1,9 +1,12 @@
 //! What a report says of each thing.
 
+use std::sync::Arc;
+
 use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
 use crate::wire::{ShortString, Table};
 
 use super::DestinationKind;
+use crate::broker::access::{EffectivePolicy, VhostSettings};
 use crate::broker::statistics::{MessageStats, Statistics, TrafficStats};
 
 /// How many of each kind there are.
@@ -62,6 +65,8 @@ pub struct AlarmsReport {
 pub struct VirtualHostRow {
     /// Its name.
     pub name: ShortString,
+    /// What operators have said of it, its limits too.
+    pub settings: VhostSettings,
     /// How many queues it has.
     pub queues: usize,
     /// Ready messages in them.
@@ -192,6 +197,8 @@ pub struct ExchangeRow {
     pub internal: bool,
     /// Its arguments.
     pub arguments: Table,
+    /// The policies in force; `None` if there are none.
+    pub policy: Option<Arc<EffectivePolicy>>,
     /// What came to it and went from it.
     pub stats: MessageStats,
 }
@@ -215,6 +222,8 @@ pub struct QueueRow {
     pub owner: Option<(ConnectionId, String, String)>,
     /// Its arguments.
     pub arguments: Table,
+    /// The policies in force; `None` if there are none.
+    pub policy: Option<Arc<EffectivePolicy>>,
     /// Ready messages.
     pub ready: u64,
     /// Octets of their bodies.
