@@ -12,7 +12,8 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 
-use leveret::config::{Config, ConfigError, Source};
+use leveret::config::{Config, ConfigError, LogFormat, Source};
+use leveret::logging;
 use leveret::perf;
 use leveret::server;
 
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
 #[cfg(feature = "management")]
 fn print_definitions(definitions: &Definitions) -> ExitCode {
     let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
-    env_logger::Builder::new().filter_level(LevelFilter::Warn).format_target(false).init();
+    logging::start(LevelFilter::Warn, LogFormat::Text);
     let printed = server::print_definitions(&config, definitions.compare.as_deref());
     match printed.map(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
@@ -93,9 +94,7 @@ fn print_definitions(definitions: &Definitions) -> ExitCode {
 
 fn serve(mut source: Source) -> ExitCode {
     let reading = source.reading();
-    // The level may change while the broker runs: whoever logs asks for it first.
-    env_logger::Builder::new().filter_level(LevelFilter::Trace).format_target(false).init();
-    log::set_max_level(reading.config.log);
+    logging::start(reading.config.log, reading.config.log_format);
     for key in &reading.unknown {
         log::warn!("{key}");
     }
@@ -125,7 +124,7 @@ fn beside(config: &Config, _: &server::Server) -> Result<(), server::ServerError
 
 /// `leveret perf`: the check's findings are printed by then, they only decide the exit code.
 fn put_load(options: &perf::Options) -> ExitCode {
-    env_logger::Builder::new().filter_level(LevelFilter::Warn).format_target(false).init();
+    logging::start(LevelFilter::Warn, LogFormat::Text);
     match perf::run(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -129,6 +129,14 @@ pub struct Config {
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
+
+    /// How lines of the log are written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// Publish the log to the exchange amq.rabbitmq.log too, in the vhost /
+    #[arg(long)]
+    pub log_exchange: bool,
 }
 
 impl Config {
@@ -178,6 +186,16 @@ pub enum PasswordHashing {
     Strong,
     /// RabbitMQ's salted SHA-512: for definitions that go to RabbitMQ
     Rabbitmq,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[value(alias = "plaintext")] // RabbitMQ's word
+    Text,
+    /// An object of JSON in each line
+    Json,
 }
 
 impl From<PasswordHashing> for Hashing {

@@ -38,6 +38,8 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("vm_memory_high_watermark.relative", "memory-high-watermark", Form::Same),
     ("log.console.level", "log", Form::Same),
     ("log.level", "log", Form::Same),
+    ("log.console.formatter", "log-format", Form::Same),
+    ("log.exchange", "log-exchange", Form::Switch),
 ];
 
 /// Where RabbitMQ has an address in two keys, `.ip` and `.port`: the beginning of both, the flag,

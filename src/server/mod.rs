@@ -16,6 +16,7 @@ mod definitions;
 mod door;
 #[cfg(feature = "tls")]
 mod encrypted;
+mod follower;
 mod histogram;
 mod inbox;
 mod limits;
@@ -23,6 +24,7 @@ mod listener;
 mod outbox;
 mod proxy;
 mod reload;
+mod reserved;
 mod rim;
 mod router;
 mod socket;
@@ -37,8 +39,6 @@ mod watchdog;
 
 use std::error::Error;
 use std::io::{self, Write};
-#[cfg(not(feature = "tls"))]
-use std::iter;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -55,6 +55,7 @@ use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
 use crate::config::{Config, Source};
 use crate::connection::{ConnectionOptions, LoginRules, Logins};
+use crate::logging;
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 #[cfg(feature = "management")]
@@ -67,12 +68,11 @@ pub use histogram::{Counted, Histogram};
 pub use tls::TlsError;
 pub use vitals::Vitals;
 
-use address::Bound;
 use bell::Bell;
 use clock::Clock;
 use inbox::{Inbox, Inlet, Input, inbox};
 use limits::Limits;
-use listener::Entrance;
+use reserved::Reserved;
 use rim::{Rim, Seats};
 use router::Router;
 use transport::Secure;
@@ -182,11 +182,11 @@ impl Server {
         let secure = Secure::tls(config)?.unwrap_or(Secure::Plain);
         #[cfg(not(feature = "tls"))]
         let secure = Secure::Plain;
-        let bound = bind_all(config, &secure)?;
+        let reserved = Reserved::all(config, &secure)?;
         // Restored before anybody can connect: clients that can connect can work.
         let memory = watchdog::memory_total();
         let mut broker = open_broker(config, clock, &limits, memory)?;
-        let doors = open_doors(bound)?;
+        let doors: Vec<_> = reserved.into_iter().map(Reserved::open).collect::<Result<_, _>>()?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
@@ -198,6 +198,10 @@ impl Server {
         }
         let vitals = Arc::<Vitals>::default();
         let router = (Arc::clone(&logins), Arc::clone(&vitals));
+        if config.log_exchange {
+            let (lines, inbox) = (logging::follow(), sender.clone());
+            spawn("follower", move || follower::run(&lines, &inbox))?;
+        }
         let core = start_core(broker, clock, &sender, receiver, router)?;
         let options = ConnectionOptions::new(logins);
         let seats = Seats::new(limits.connections_max);
@@ -319,6 +323,7 @@ fn open_broker(
     let mut options = BrokerOptions { fsync, strict, seed, defaults, ..BrokerOptions::default() };
     // On a small machine messages go to disk before they are the reason for an alarm.
     options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
+    options.log_exchange = config.log_exchange;
     options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
     Ok(Broker::open(store, recovery, options)?)
 }
@@ -335,42 +340,6 @@ fn login_rules(config: &Config) -> LoginRules {
     let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty());
     let hashing = config.password_hashing.into();
     LoginRules { loopback_users: loopback_users.cloned().collect(), hashing }
-}
-
-/// An address that is ours, where nobody can connect yet.
-struct Reserved {
-    address: String,
-    bound: Bound,
-    secure: Secure,
-}
-
-/// Binds all addresses: one that is taken is found out before anything is restored. Those with TLS
-/// come last and share their certificates.
-fn bind_all(config: &Config, secure: &Secure) -> Result<Vec<Reserved>, ServerError> {
-    let plain = config.listen.iter().map(|address| (address, Secure::Plain));
-    #[cfg(feature = "tls")]
-    let encrypted = config.tls_listen.iter();
-    #[cfg(not(feature = "tls"))]
-    let encrypted = iter::empty();
-    let addresses = plain.chain(encrypted.map(|address| (address, secure.clone())));
-    let reserve = |(address, secure): (&String, Secure)| {
-        let bound = address::bind(address).map_err(not_listening(address))?;
-        Ok(Reserved { address: address.clone(), bound, secure })
-    };
-    addresses.map(reserve).collect()
-}
-
-/// Lets clients connect.
-fn open_doors(reserved: Vec<Reserved>) -> Result<Vec<Entrance>, ServerError> {
-    let open = |Reserved { address, bound, secure }| {
-        let listener = bound.listen().map_err(not_listening(&address))?;
-        Ok(Entrance { listener, secure })
-    };
-    reserved.into_iter().map(open).collect()
-}
-
-fn not_listening(address: &str) -> impl FnOnce(io::Error) -> ServerError {
-    move |error| ServerError::Listen { address: address.to_owned(), error }
 }
 
 fn start_core(

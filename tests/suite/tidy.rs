@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "connection",
     "client",
     "config",
+    "logging",
     "server",
     "perf",
     "admin",
