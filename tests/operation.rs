@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
@@ -103,6 +104,27 @@ fn settings_change_on_sighup_or_not_at_all() {
     broker.logs("disk-free-limit is 0, was 9000000GiB");
     broker.logs("no longer low on disk");
     broker.stop();
+}
+
+#[test]
+fn the_product_is_what_the_operator_says() {
+    for (settings, product, version) in
+        [("", "RabbitMQ", "4.3.0"), ("product = 'Hare'\nproduct_version = '7.1'", "Hare", "7.1")]
+    {
+        let broker = Process::start(settings);
+        let mut stream = TcpStream::connect(&broker.address).unwrap();
+        stream.write_all(b"AMQP\0\0\x09\x01").unwrap();
+        let mut start = [0; 2048];
+        let length = stream.read(&mut start).unwrap();
+        let start = String::from_utf8_lossy(&start[..length]).into_owned();
+        let tell = |text: &str| {
+            let length = u8::try_from(text.len()).unwrap();
+            format!("S\0\0\0{}{text}", char::from(length))
+        };
+        assert!(start.contains(&format!("product{}", tell(product))), "{start}");
+        assert!(start.contains(&format!("version{}", tell(version))), "{start}");
+        broker.stop();
+    }
 }
 
 #[test]

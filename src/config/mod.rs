@@ -24,9 +24,13 @@ use log::LevelFilter;
 
 use crate::broker::FsyncPolicy;
 use crate::broker::access::Hashing;
+use crate::connection::{COMPATIBLE_VERSION, Identity, PRODUCT};
 
 /// What stands for no address.
 pub const OFF: &str = "off";
+
+/// The longest name for others, in octets: all of them have to fit into one frame.
+const NAME_OCTETS_MAX: usize = 100;
 
 /// Where management is if nobody says otherwise.
 const MANAGEMENT: &str = if cfg!(feature = "management") { "127.0.0.1:15672" } else { OFF };
@@ -109,6 +113,14 @@ pub struct Config {
     #[arg(long)]
     pub strict: bool,
 
+    /// What clients and tools are told that this is; many look for RabbitMQ
+    #[arg(long, value_name = "NAME", default_value = PRODUCT, value_parser = name)]
+    pub product: String,
+
+    /// The version of it that they are told; many do what that version of RabbitMQ can do
+    #[arg(long, value_name = "VERSION", default_value = COMPATIBLE_VERSION, value_parser = name)]
+    pub product_version: String,
+
     /// Where the HTTP API and the page are, or off
     #[arg(long, value_name = "ADDR:PORT|off", default_value = MANAGEMENT)]
     pub management: String,
@@ -165,6 +177,11 @@ impl Config {
             return Err(unknown.swap_remove(0).into());
         }
         Ok((matches, config, unknown))
+    }
+
+    /// What clients and tools are told that this is.
+    pub fn identity(&self) -> Identity {
+        Identity { product: self.product.clone(), version: self.product_version.clone() }
     }
 
     /// The memory above which publishers are blocked, of `total` octets; 0 is never.
@@ -254,6 +271,12 @@ fn octets(text: &str) -> Result<u64, String> {
 fn fraction(text: &str) -> Result<f64, String> {
     let parsed = text.parse::<f64>().ok().filter(|part| (0.0..=1.0).contains(part));
     parsed.ok_or_else(|| format!("'{text}' is no fraction from 0 to 1"))
+}
+
+/// A name for others: not nothing, and short.
+fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=NAME_OCTETS_MAX).contains(&text.len());
+    fits.then(|| text.to_owned()).ok_or_else(|| "1 to 100 octets are expected".to_owned())
 }
 
 /// A network, or one address.

@@ -203,7 +203,8 @@ impl Server {
             spawn("follower", move || follower::run(&lines, &inbox))?;
         }
         let core = start_core(broker, clock, &sender, receiver, router)?;
-        let options = ConnectionOptions::new(logins);
+        let identity = config.identity();
+        let options = ConnectionOptions { identity, ..ConnectionOptions::new(logins) };
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
         let rim =

@@ -11,7 +11,6 @@ use crate::admin::listing;
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
 use crate::broker::exchange::ExchangeKind;
-use crate::connection::COMPATIBLE_VERSION;
 
 /// The node's name, in the form that tools expect of one.
 pub(in super::super) const NODE: &str = "leveret@localhost";
@@ -64,7 +63,7 @@ fn node(site: &Site) -> Value {
         "processors": system.processors,
         "partitions": [],
         "applications": [{
-            "name": "rabbit", "description": "RabbitMQ", "version": COMPATIBLE_VERSION,
+            "name": "rabbit", "description": "RabbitMQ", "version": site.identity.version,
         }],
         "exchange_types": exchange_types(),
         "auth_mechanisms": mechanisms,
