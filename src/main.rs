@@ -1,5 +1,7 @@
 //! The command line: `leveret [serve] [flags]`, `leveret ctl COMMAND`, `leveret perf [flags]`.
 
+mod completion;
+
 use std::env;
 use std::error::Error;
 #[cfg(feature = "management")]
@@ -9,13 +11,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use log::LevelFilter;
 
 use leveret::config::{Config, ConfigError, LogFormat, Source};
 use leveret::logging;
 use leveret::perf;
 use leveret::server;
+
+use completion::Completion;
 
 /// An AMQP 0-9-1 message broker that any RabbitMQ client can use unchanged.
 #[derive(Debug, Parser)]
@@ -36,6 +40,8 @@ enum Command {
     Ctl(Box<leveret::admin::ctl::Ctl>),
     /// Puts a load on a broker, any AMQP 0-9-1 broker, and checks that nothing is lost or reordered
     Perf(Box<perf::Options>),
+    /// Prints a script that lets a shell complete command lines
+    Completion(Completion),
     /// Prints the definitions in a data directory that no broker is using, as JSON
     #[cfg(feature = "management")]
     Definitions(Definitions),
@@ -67,6 +73,10 @@ fn main() -> ExitCode {
         Some(Command::Serve(_)) => 2,
         #[cfg(feature = "management")]
         Some(Command::Ctl(ctl)) => return ctl.run(),
+        Some(Command::Completion(completion)) => {
+            let printed = completion.print(CommandLine::command());
+            return printed.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS);
+        }
         Some(Command::Perf(options)) => return put_load(&options),
         #[cfg(feature = "management")]
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),

@@ -21,6 +21,7 @@ mod histogram;
 mod inbox;
 mod limits;
 mod listener;
+mod notify;
 mod outbox;
 mod proxy;
 mod reload;
@@ -141,6 +142,7 @@ pub fn run<T>(
     let server = Server::start(config)?;
     let beside = beside(config, &server)?;
     server.announce(config);
+    notify::tell("READY=1");
     for signal in signals.forever() {
         if signal == SIGHUP {
             reload::run(source, &server);
@@ -149,6 +151,7 @@ pub fn run<T>(
         info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
         break;
     }
+    notify::tell("STOPPING=1");
     drop(beside);
     server.stop();
     info!("stopped");

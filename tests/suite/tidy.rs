@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "server",
     "perf",
     "admin",
+    "completion",
     "main",
 ];
 
