@@ -108,6 +108,11 @@ pub struct Config {
     #[arg(long, value_name = "FRACTION", default_value_t = 0.6, value_parser = fraction)]
     pub memory_high_watermark: f64,
 
+    /// Publishers are blocked while the broker uses more than this, in bytes or as 2GiB; instead of
+    /// a part of the memory
+    #[arg(long, value_name = "BYTES", value_parser = octets)]
+    pub memory_limit: Option<u64>,
+
     /// Refuse what RabbitMQ 4.3 refuses as deprecated: transient queues that are not exclusive, a
     /// prefetch for a whole channel, more than two `#` in a topic pattern
     #[arg(long)]
@@ -192,7 +197,7 @@ impl Config {
         reason = "a part of a number of octets, to the megabyte"
     )]
     pub fn memory_limit(&self, total: u64) -> u64 {
-        (total as f64 * self.memory_high_watermark) as u64
+        self.memory_limit.unwrap_or((total as f64 * self.memory_high_watermark) as u64)
     }
 }
 
@@ -351,6 +356,8 @@ mod tests {
         for text in ["", "MB", "-1", "1.5GB", "99999999999GiB", "5 parsecs"] {
             assert!(octets(text).is_err(), "{text}");
         }
+        assert_eq!(read("", &[]).unwrap().0.memory_limit(1000), 600);
+        assert_eq!(read("memory_limit = '2kB'", &[]).unwrap().0.memory_limit(1000), 2000);
         assert!(fraction("0.6").is_ok() && fraction("1.1").is_err() && fraction("NaN").is_err());
     }
 }

@@ -21,6 +21,7 @@ mod histogram;
 mod inbox;
 mod limits;
 mod listener;
+mod memory;
 mod notify;
 mod outbox;
 mod proxy;
@@ -187,7 +188,7 @@ impl Server {
         let secure = Secure::Plain;
         let reserved = Reserved::all(config, &secure)?;
         // Restored before anybody can connect: clients that can connect can work.
-        let memory = watchdog::memory_total();
+        let memory = memory::total();
         let mut broker = open_broker(config, clock, &limits, memory)?;
         let doors: Vec<_> = reserved.into_iter().map(Reserved::open).collect::<Result<_, _>>()?;
         let addresses =
@@ -275,7 +276,7 @@ impl Server {
     pub fn reload(&self, config: &Config) -> Result<(), ServerError> {
         #[cfg(feature = "tls")]
         self.secure.reload(config)?;
-        self.watch.limit(config.disk_free_limit, config.memory_limit(watchdog::memory_total()));
+        self.watch.limit(config.disk_free_limit, config.memory_limit(memory::total()));
         self.rim.options.logins.set_rules(login_rules(config));
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(in super::super) const NODE: &str = "leveret@localhost";
 
 /// GET /api/nodes
 pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
-    listing::answer(ask, vec![node(site)])
+    listing::answer(ask, vec![node(site)?])
 }
 
 /// GET /api/nodes/:node
@@ -25,7 +25,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     if ask.path("node") != NODE {
         return Err(Refusal::not_found());
     }
-    listing::one(ask, node(site))
+    listing::one(ask, node(site)?)
 }
 
 /// POST /api/stop: the broker stops in order, as by SIGTERM.
@@ -35,12 +35,13 @@ pub(in super::super) fn stop(_: &Site, ask: &Ask) -> Answer {
     created(false)
 }
 
-fn node(site: &Site) -> Value {
+fn node(site: &Site) -> Result<Value, Refusal> {
+    let (measures, alarms) = (site.door.vitals().measures(), site.questions.overview()?.alarms);
     let system = System::look(&site.data_dir);
     let (sockets, sockets_max) = site.door.seats();
     let mechanisms = ["PLAIN", "AMQPLAIN"]
         .map(|name| json!({ "name": name, "description": "", "enabled": true }));
-    json!({
+    Ok(json!({
         "name": NODE,
         "type": "disc",
         "running": true,
@@ -51,11 +52,11 @@ fn node(site: &Site) -> Value {
         "sockets_used": sockets,
         "sockets_total": sockets_max,
         "mem_used": system.memory,
-        "mem_limit": system.memory_max,
-        "mem_alarm": false,
+        "mem_limit": measures.memory_limit,
+        "mem_alarm": alarms.memory,
         "disk_free": system.disk_free,
-        "disk_free_limit": 0,
-        "disk_free_alarm": false,
+        "disk_free_limit": measures.disk_limit,
+        "disk_free_alarm": alarms.disk,
         "proc_used": system.threads,
         "proc_total": sockets_max,
         "uptime": site.door.now().0.saturating_sub(site.started.0),
@@ -77,7 +78,7 @@ fn node(site: &Site) -> Value {
         "net_ticktime": 60,
         "cluster_links": [],
         "metrics_gc_queue_length": {},
-    })
+    }))
 }
 
 /// The exchange types that can be declared.
