@@ -40,6 +40,9 @@ pub mod inspect;
 // What can be told from outside: flags, environment, limits.
 pub mod config;
 
+// The log: lines for people or machines, and copies of them for who follows.
+pub mod logging;
+
 // The rim: threads, sockets, the clock.
 pub mod server;
 

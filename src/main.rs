@@ -1,6 +1,8 @@
 //! The command line: `leveret [serve] [flags]`, `leveret ctl COMMAND`, `leveret perf [flags]`,
 //! `leveret inspect DIR`.
 
+mod completion;
+
 use std::env;
 use std::error::Error;
 #[cfg(feature = "management")]
@@ -11,13 +13,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use log::LevelFilter;
 
-use leveret::config::{Config, ConfigError, Source};
+use leveret::config::{Config, ConfigError, LogFormat, Source};
 use leveret::inspect::{self, InspectError, InspectOptions, Verdict};
+use leveret::logging;
 use leveret::perf;
 use leveret::server;
+
+use completion::Completion;
 
 /// An AMQP 0-9-1 message broker that any RabbitMQ client can use unchanged.
 #[derive(Debug, Parser)]
@@ -40,6 +45,8 @@ enum Command {
     Perf(Box<perf::Options>),
     /// Verifies and shows what is in a data directory, without changing it
     Inspect(InspectOptions),
+    /// Prints a script that lets a shell complete command lines
+    Completion(Completion),
     /// Prints the definitions in a data directory that no broker is using, as JSON
     #[cfg(feature = "management")]
     Definitions(Definitions),
@@ -72,6 +79,10 @@ fn main() -> ExitCode {
         #[cfg(feature = "management")]
         Some(Command::Ctl(ctl)) => return ctl.run(),
         Some(Command::Inspect(options)) => return look(&options),
+        Some(Command::Completion(completion)) => {
+            let printed = completion.print(CommandLine::command());
+            return printed.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS);
+        }
         Some(Command::Perf(options)) => return put_load(&options),
         #[cfg(feature = "management")]
         Some(Command::Definitions(definitions)) => return print_definitions(&definitions),
@@ -89,7 +100,7 @@ fn main() -> ExitCode {
 #[cfg(feature = "management")]
 fn print_definitions(definitions: &Definitions) -> ExitCode {
     let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
-    env_logger::Builder::new().filter_level(LevelFilter::Warn).format_target(false).init();
+    logging::start(LevelFilter::Warn, LogFormat::Text);
     let printed = server::print_definitions(&config, definitions.compare.as_deref());
     match printed.map(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
@@ -99,9 +110,7 @@ fn print_definitions(definitions: &Definitions) -> ExitCode {
 
 fn serve(mut source: Source) -> ExitCode {
     let reading = source.reading();
-    // The level may change while the broker runs: whoever logs asks for it first.
-    env_logger::Builder::new().filter_level(LevelFilter::Trace).format_target(false).init();
-    log::set_max_level(reading.config.log);
+    logging::start(reading.config.log, reading.config.log_format);
     for key in &reading.unknown {
         log::warn!("{key}");
     }
@@ -131,7 +140,7 @@ fn beside(config: &Config, _: &server::Server) -> Result<(), server::ServerError
 
 /// `leveret perf`: the check's findings are printed by then, they only decide the exit code.
 fn put_load(options: &perf::Options) -> ExitCode {
-    env_logger::Builder::new().filter_level(LevelFilter::Warn).format_target(false).init();
+    logging::start(LevelFilter::Warn, LogFormat::Text);
     match perf::run(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -54,6 +54,7 @@ impl Stage {
             disk_free_limit: 0,
             memory_high_watermark: 0.0,
             log: LevelFilter::Off,
+            product_version: "4.3.9".to_owned(),
             ..Config::default()
         };
         change(&mut config);
@@ -350,11 +351,12 @@ fn the_page_and_all_that_it_asks_for_is_there_and_nothing_else_is_let_in() {
 #[test]
 fn metrics_have_the_names_of_dashboards() {
     let stage = Stage::new();
+    assert_eq!(stage.get("/api/overview")["rabbitmq_version"], "4.3.9");
     stage.status("PUT", "/api/queues/%2F/q%22%7D", json!({}));
     let address = stage.admin.as_ref().and_then(Admin::metrics_address).unwrap();
     let text = say(address, "GET /metrics", "", "").body;
     for name in [
-        "rabbitmq_build_info{rabbitmq_version=",
+        "rabbitmq_build_info{rabbitmq_version=\"4.3.9\"",
         "rabbitmq_identity_info{rabbitmq_node=",
         "rabbitmq_global_messages_received_total{protocol=\"amqp091\"} 0",
         "rabbitmq_queue_messages_ready 0",

@@ -2,10 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
+use leveret::client::Client;
+use leveret::wire::{ShortString, basic, queue};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -13,6 +17,7 @@ use tempfile::TempDir;
 struct Process {
     child: Child,
     log: BufReader<ChildStderr>,
+    address: String,
     file: PathBuf,
     _directory: TempDir,
 }
@@ -34,8 +39,13 @@ impl Process {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split([' ', ',']).nth(2).unwrap().to_owned();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log, file, _directory: directory }
+        Self { child, log, address, file, _directory: directory }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&*self.address, "guest", "guest").unwrap()
     }
 
     fn signal(&self, signal: Signal) {
@@ -93,5 +103,98 @@ fn settings_change_on_sighup_or_not_at_all() {
     broker.reload("disk_free_limit = 0\n");
     broker.logs("disk-free-limit is 0, was 9000000GiB");
     broker.logs("no longer low on disk");
+    broker.stop();
+}
+
+#[test]
+fn the_product_is_what_the_operator_says() {
+    for (settings, product, version) in
+        [("", "RabbitMQ", "4.3.0"), ("product = 'Hare'\nproduct_version = '7.1'", "Hare", "7.1")]
+    {
+        let broker = Process::start(settings);
+        let mut stream = TcpStream::connect(&broker.address).unwrap();
+        stream.write_all(b"AMQP\0\0\x09\x01").unwrap();
+        let mut start = [0; 2048];
+        let length = stream.read(&mut start).unwrap();
+        let start = String::from_utf8_lossy(&start[..length]).into_owned();
+        let tell = |text: &str| {
+            let length = u8::try_from(text.len()).unwrap();
+            format!("S\0\0\0{}{text}", char::from(length))
+        };
+        assert!(start.contains(&format!("product{}", tell(product))), "{start}");
+        assert!(start.contains(&format!("version{}", tell(version))), "{start}");
+        broker.stop();
+    }
+}
+
+#[test]
+fn a_name_cannot_forge_a_line() {
+    let mut broker = Process::start("");
+    let mut client = broker.client();
+    let channel = client.open_channel(7).unwrap();
+    let name = ShortString::clipped("x\u{1b}[2K\u{2028}[2026-01-01T00:00:00Z ERROR] forged");
+    let declare = queue::Declare { queue: name, passive: true, ..Default::default() };
+    client.call(channel, declare).unwrap_err();
+    let line = broker.logs("queue.declare");
+    assert!(line.contains("WARN ] c1.7 127.0.0.1:"), "{line}");
+    let told = "channel closed: queue.declare: NOT_FOUND - no queue 'x\\u{1b}[2K\\u{2028}[2026-";
+    assert!(line.contains(told), "{line}");
+    drop(client);
+    broker.logs("has gone without connection.close");
+    broker.stop();
+}
+
+#[test]
+fn each_line_is_an_object_of_json() {
+    let mut broker = Process::start("log_format = 'json'");
+    drop(broker.client());
+    let line = broker.logs("opened vhost");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "info");
+    assert!(line["msg"].as_str().unwrap().ends_with("opened vhost '/' as user 'guest'"), "{line}");
+    assert_eq!(line["time"].as_str().unwrap().len(), "2026-11-23T08:00:00.000Z".len());
+    for line in broker.stop().lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+}
+
+#[test]
+fn no_password_is_logged_at_any_level() {
+    let mut broker = Process::start("log = 'trace'");
+    let secret = "a-sentinel-that-nobody-may-see";
+    Client::connect(&*broker.address, "guest", secret).unwrap_err();
+    let line = broker.logs("login refused");
+    assert!(line.contains("'guest'"), "{line}");
+    let rest = broker.stop();
+    assert!(!line.contains(secret) && !rest.contains(secret), "{rest}");
+}
+
+#[test]
+fn the_log_is_an_exchange_if_it_is_asked_for() {
+    let broker = Process::start("log_exchange = true");
+    let mut client = broker.client();
+    let channel = client.open_channel(1).unwrap();
+    let name = ShortString::clipped("lines");
+    let declare = queue::Declare { queue: name.clone(), exclusive: true, ..Default::default() };
+    client.call(channel, declare).unwrap();
+    let bind = queue::Bind {
+        queue: name.clone(),
+        exchange: ShortString::clipped("amq.rabbitmq.log"),
+        routing_key: ShortString::clipped("warning"),
+        ..Default::default()
+    };
+    client.call(channel, bind).unwrap();
+    let consume = basic::Consume { queue: name, no_ack: true, ..Default::default() };
+    client.call(channel, consume).unwrap();
+    // A channel that is refused is a warning.
+    let other = client.open_channel(2).unwrap();
+    let nowhere = ShortString::clipped("nowhere");
+    let declare = queue::Declare { queue: nowhere, passive: true, ..Default::default() };
+    client.call(other, declare).unwrap_err();
+    let incoming = client.receive(Duration::from_secs(30)).unwrap().unwrap();
+    let (properties, body) = incoming.content.unwrap();
+    assert_eq!(&properties.content_type.unwrap()[..], b"text/plain");
+    let body = String::from_utf8(body).unwrap();
+    assert!(body.contains("channel closed: queue.declare: NOT_FOUND - no queue 'nowhere'"));
     broker.stop();
 }

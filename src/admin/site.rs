@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::broker::access::Change;
 use crate::config::Config;
+use crate::connection::Identity;
 use crate::ids::Timestamp;
 use crate::server::{Closed, Door, Server};
 use crate::wire::ShortString;
@@ -38,6 +39,8 @@ pub(super) struct Site {
     pub(super) management_tls: Option<SocketAddr>,
     /// Where messages are kept, for people.
     pub(super) data_dir: String,
+    /// What clients and tools are told that this is.
+    pub(super) identity: Identity,
     guard: Guard,
 }
 
@@ -55,6 +58,7 @@ impl Site {
             amqp: server.addresses().to_vec(),
             management,
             management_tls,
+            identity: config.identity(),
             data_dir: config.data_dir.display().to_string(),
             guard: Guard::new(door.logins(), Some(Questions(door.clone()))),
             door,

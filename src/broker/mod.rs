@@ -41,6 +41,7 @@ mod full_queues;
 mod hash;
 mod import;
 mod lifecycle;
+mod log_exchange;
 mod methods;
 mod names;
 mod notices;
@@ -368,7 +369,9 @@ impl Broker {
         let channel = &self.channels[call.channel];
         // The log has the whole text, of which the reply holds 255 octets.
         let (code, text) = (refusal.code.name(), &refusal.text);
-        log::info!("{}.{} closed: {code} - {text}", channel.connection_id, channel.number);
+        let (id, number) = (channel.connection_id, channel.number);
+        let peer = &self.connections[call.connection].peer;
+        log::warn!("{id}.{number} {peer} channel closed: {}: {code} - {text}", method.name());
         self.flush_deliveries(call.effects);
         self.channels[call.channel].state = ChannelState::Closing;
         self.clear_channel(call.channel, call.effects);
@@ -385,7 +388,8 @@ impl Broker {
     ) {
         let close = lifecycle::connection_close(refusal, method);
         let id = self.connections[place].id;
-        log::info!("{id} closed: {}", refusal.reply_text());
+        let (peer, code) = (&self.connections[place].peer, refusal.code.name());
+        log::warn!("{id} {peer} closed: {}: {code} - {}", method.name(), refusal.text);
         self.flush_deliveries(effects);
         self.connections[place].closing = true;
         self.release_connection(place, effects);

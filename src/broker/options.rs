@@ -21,6 +21,8 @@ pub struct BrokerOptions {
     pub defaults: bool,
     /// What the broker calls itself where RabbitMQ tells the name of a node.
     pub node: String,
+    /// Whether the log is published too.
+    pub log_exchange: bool,
     /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
     pub strict: bool,
 }
@@ -36,6 +38,7 @@ impl Default for BrokerOptions {
             seed: 0,
             defaults: true,
             node: "leveret@localhost".to_owned(),
+            log_exchange: false,
             strict: false,
         }
     }

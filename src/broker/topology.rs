@@ -15,14 +15,16 @@ use super::arguments::QueueType;
 use super::drops::Cause;
 use super::events::{EVENT, EVENT_VHOST};
 use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
+use super::log_exchange::LOG;
 use super::queue::{Declaration, Queue};
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
 
 impl Broker {
     /// Adds a vhost with the exchanges that each has.
     pub(super) fn add_vhost(&mut self, name: ShortString) -> usize {
-        // Events are told in one vhost, for all.
+        // Events are told in one vhost, for all; the log too, if at all.
         let told = *name == *EVENT_VHOST;
+        let logged = told && self.options.log_exchange;
         let vhost = VirtualHost::new(name);
         let free = self.vhosts.iter().position(|vhost| vhost.name.is_empty());
         let place = free.unwrap_or(self.vhosts.len());
@@ -30,7 +32,8 @@ impl Broker {
             Some(deleted) => *deleted = vhost,
             None => self.vhosts.push(vhost),
         }
-        for (name, kind) in PREDECLARED.into_iter().filter(|(name, _)| told || *name != EVENT) {
+        let has = |name: &str| (told || name != EVENT) && (logged || name != LOG);
+        for (name, kind) in PREDECLARED.into_iter().filter(|(name, _)| has(name)) {
             self.add_exchange(ExchangeDeclaration {
                 name: ShortString::clipped(name),
                 vhost: place,

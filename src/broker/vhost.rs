@@ -11,19 +11,22 @@ use crate::wire::{ShortString, Table};
 use super::access::EffectivePolicy;
 use super::events::EVENT;
 use super::exchange::{Bindings, ExchangeKind, Options};
+use super::log_exchange::LOG;
 use super::recollection::Recollection;
 use super::statistics::MessageStats;
 use super::trace::TRACE;
 
-/// The exchanges that each vhost has from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
-/// Those named `amq.rabbitmq` are internal: only the broker publishes to them.
-pub(super) const PREDECLARED: [(&str, ExchangeKind); 8] = [
+/// The exchanges that vhosts have from the start (AMQP 0-9-1, section 3.1.3, and RabbitMQ's).
+/// Those named `amq.rabbitmq` are internal: only the broker publishes to them. Events and the log are
+/// in one vhost only.
+pub(super) const PREDECLARED: [(&str, ExchangeKind); 9] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
     ("amq.headers", ExchangeKind::Headers),
     ("amq.match", ExchangeKind::Headers),
     (EVENT, ExchangeKind::Topic),
+    (LOG, ExchangeKind::Topic),
     (TRACE, ExchangeKind::Topic),
     ("amq.topic", ExchangeKind::Topic),
 ];

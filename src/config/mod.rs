@@ -24,9 +24,13 @@ use log::LevelFilter;
 
 use crate::broker::FsyncPolicy;
 use crate::broker::access::Hashing;
+use crate::connection::{COMPATIBLE_VERSION, Identity, PRODUCT};
 
 /// What stands for no address.
 pub const OFF: &str = "off";
+
+/// The longest name for others, in octets: all of them have to fit into one frame.
+const NAME_OCTETS_MAX: usize = 100;
 
 /// Where management is if nobody says otherwise.
 const MANAGEMENT: &str = if cfg!(feature = "management") { "127.0.0.1:15672" } else { OFF };
@@ -104,10 +108,23 @@ pub struct Config {
     #[arg(long, value_name = "FRACTION", default_value_t = 0.6, value_parser = fraction)]
     pub memory_high_watermark: f64,
 
+    /// Publishers are blocked while the broker uses more than this, in bytes or as 2GiB; instead of
+    /// a part of the memory
+    #[arg(long, value_name = "BYTES", value_parser = octets)]
+    pub memory_limit: Option<u64>,
+
     /// Refuse what RabbitMQ 4.3 refuses as deprecated: transient queues that are not exclusive, a
     /// prefetch for a whole channel, more than two `#` in a topic pattern
     #[arg(long)]
     pub strict: bool,
+
+    /// What clients and tools are told that this is; many look for RabbitMQ
+    #[arg(long, value_name = "NAME", default_value = PRODUCT, value_parser = name)]
+    pub product: String,
+
+    /// The version of it that they are told; many do what that version of RabbitMQ can do
+    #[arg(long, value_name = "VERSION", default_value = COMPATIBLE_VERSION, value_parser = name)]
+    pub product_version: String,
 
     /// Where the HTTP API and the page are, or off
     #[arg(long, value_name = "ADDR:PORT|off", default_value = MANAGEMENT)]
@@ -129,6 +146,14 @@ pub struct Config {
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
+
+    /// How lines of the log are written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// Publish the log to the exchange amq.rabbitmq.log too, in the vhost /
+    #[arg(long)]
+    pub log_exchange: bool,
 }
 
 impl Config {
@@ -159,6 +184,11 @@ impl Config {
         Ok((matches, config, unknown))
     }
 
+    /// What clients and tools are told that this is.
+    pub fn identity(&self) -> Identity {
+        Identity { product: self.product.clone(), version: self.product_version.clone() }
+    }
+
     /// The memory above which publishers are blocked, of `total` octets; 0 is never.
     #[expect(
         clippy::cast_possible_truncation,
@@ -167,7 +197,7 @@ impl Config {
         reason = "a part of a number of octets, to the megabyte"
     )]
     pub fn memory_limit(&self, total: u64) -> u64 {
-        (total as f64 * self.memory_high_watermark) as u64
+        self.memory_limit.unwrap_or((total as f64 * self.memory_high_watermark) as u64)
     }
 }
 
@@ -178,6 +208,16 @@ pub enum PasswordHashing {
     Strong,
     /// RabbitMQ's salted SHA-512: for definitions that go to RabbitMQ
     Rabbitmq,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[value(alias = "plaintext")] // RabbitMQ's word
+    Text,
+    /// An object of JSON in each line
+    Json,
 }
 
 impl From<PasswordHashing> for Hashing {
@@ -236,6 +276,12 @@ fn octets(text: &str) -> Result<u64, String> {
 fn fraction(text: &str) -> Result<f64, String> {
     let parsed = text.parse::<f64>().ok().filter(|part| (0.0..=1.0).contains(part));
     parsed.ok_or_else(|| format!("'{text}' is no fraction from 0 to 1"))
+}
+
+/// A name for others: not nothing, and short.
+fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=NAME_OCTETS_MAX).contains(&text.len());
+    fits.then(|| text.to_owned()).ok_or_else(|| "1 to 100 octets are expected".to_owned())
 }
 
 /// A network, or one address.
@@ -310,6 +356,8 @@ mod tests {
         for text in ["", "MB", "-1", "1.5GB", "99999999999GiB", "5 parsecs"] {
             assert!(octets(text).is_err(), "{text}");
         }
+        assert_eq!(read("", &[]).unwrap().0.memory_limit(1000), 600);
+        assert_eq!(read("memory_limit = '2kB'", &[]).unwrap().0.memory_limit(1000), 2000);
         assert!(fraction("0.6").is_ok() && fraction("1.1").is_err() && fraction("NaN").is_err());
     }
 }

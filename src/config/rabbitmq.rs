@@ -36,8 +36,11 @@ pub(super) const KEYS: &[(&str, &str, Form)] = &[
     ("loopback_users", "loopback-users", Form::Member),
     ("disk_free_limit.absolute", "disk-free-limit", Form::Same),
     ("vm_memory_high_watermark.relative", "memory-high-watermark", Form::Same),
+    ("vm_memory_high_watermark.absolute", "memory-limit", Form::Same),
     ("log.console.level", "log", Form::Same),
     ("log.level", "log", Form::Same),
+    ("log.console.formatter", "log-format", Form::Same),
+    ("log.exchange", "log-exchange", Form::Switch),
 ];
 
 /// Where RabbitMQ has an address in two keys, `.ip` and `.port`: the beginning of both, the flag,

@@ -20,6 +20,7 @@ const AT_ONCE: &[&str] = &[
     "log",
     "loopback-users",
     "memory-high-watermark",
+    "memory-limit",
     "password-hashing",
     "tls-certificate",
     "tls-client-required",

@@ -26,6 +26,21 @@ pub const PRODUCT: &str = "RabbitMQ";
 /// The version of RabbitMQ whose behaviour we follow: clients branch on it.
 pub const COMPATIBLE_VERSION: &str = "4.3.0";
 
+/// What clients and tools are told that this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The product.
+    pub product: String,
+    /// Its version: clients branch on it.
+    pub version: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { product: PRODUCT.to_owned(), version: COMPATIBLE_VERSION.to_owned() }
+    }
+}
+
 /// What we really are, for people.
 pub const PLATFORM: &str = concat!("Leveret ", env!("CARGO_PKG_VERSION"), ", Rust");
 
@@ -68,17 +83,17 @@ pub(super) fn judge(bytes: &[u8]) -> Greeting {
 }
 
 /// connection.start: what we are and how to log in.
-pub(super) fn start(certificate_name: Option<&str>) -> connection::Start {
+pub(super) fn start(identity: &Identity, certificate_name: Option<&str>) -> connection::Start {
     connection::Start {
         version_major: 0,
         version_minor: 9,
-        server_properties: server_properties(),
+        server_properties: server_properties(identity),
         mechanisms: mechanisms(certificate_name).into(),
         locales: b"en_US".to_vec(),
     }
 }
 
-fn server_properties() -> Table {
+fn server_properties(identity: &Identity) -> Table {
     let capabilities = CAPABILITIES.iter().map(|name| (name, Field::Boolean(true)));
     let capabilities = Field::Table(capabilities.map(entry).collect());
     let text = |value: &str| Field::LongString(value.as_bytes().to_vec());
@@ -88,8 +103,8 @@ fn server_properties() -> Table {
         (&"copyright", text("The contributors of Leveret")),
         (&"information", text("Licensed under MIT or Apache-2.0")),
         (&"platform", text(PLATFORM)),
-        (&"product", text(PRODUCT)),
-        (&"version", text(COMPATIBLE_VERSION)),
+        (&"product", text(&identity.product)),
+        (&"version", text(&identity.version)),
     ]
     .into_iter()
     .map(entry)
@@ -217,7 +232,7 @@ mod tests {
 
     #[test]
     fn server_properties_say_what_clients_look_for() {
-        let properties = server_properties();
+        let properties = server_properties(&Identity::default());
         let text = |key| match properties.get(key) {
             Some(Field::LongString(text)) => String::from_utf8(text.clone()).unwrap(),
             other => unreachable!("{key}: {other:?}"),

@@ -44,7 +44,7 @@ use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
 
 pub use allowance::Allowance;
-pub use handshake::{COMPATIBLE_VERSION, PLATFORM, PRODUCT, Tuning};
+pub use handshake::{COMPATIBLE_VERSION, Identity, PLATFORM, PRODUCT, Tuning};
 pub use logins::{LoginRules, Logins, Stranger};
 pub use output::Outgoing;
 
@@ -58,6 +58,8 @@ use opening::Login;
 pub struct ConnectionOptions {
     /// Who may log in.
     pub logins: Arc<Logins>,
+    /// What clients are told that this is.
+    pub identity: Identity,
     /// What connection.tune offers.
     pub tuning: Tuning,
     /// From the first octet to connection.open, in all.
@@ -79,6 +81,7 @@ impl ConnectionOptions {
     pub fn new(logins: Arc<Logins>) -> Self {
         Self {
             logins,
+            identity: Identity::default(),
             tuning: Tuning::default(),
             handshake_max: Duration::from_secs(10),
             penalty: Duration::from_secs(3),

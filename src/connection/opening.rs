@@ -29,7 +29,8 @@ impl Connection {
             Greeting::Incomplete => false,
             Greeting::Accepted => {
                 read.drain(..PROTOCOL_HEADER.len());
-                self.answer(handshake::start(self.certificate_name.as_deref()));
+                let certificate = self.certificate_name.as_deref();
+                self.answer(handshake::start(&self.options.identity, certificate));
                 self.stage = Stage::Start;
                 true
             }

@@ -25,7 +25,7 @@ pub fn print(
         config,
         super::Clock::new(),
         &super::limits::raise(),
-        super::watchdog::memory_total(),
+        super::memory::total(),
     )?;
     let current = broker.definitions();
     let logins = super::logins(config, &broker)?;

@@ -24,6 +24,7 @@ use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::report::{Query, Report};
 use crate::broker::{Command, Measures};
 use crate::ids::{ConnectionId, SyncPoint};
+use crate::logging::LogLine;
 use crate::store::StoreError;
 
 use super::outbox::Outbox;
@@ -62,6 +63,8 @@ pub(super) enum Input {
     CheckpointFailed(StoreError),
     /// The watchdog has found something low, or no longer.
     Measured(Measures),
+    /// Lines of the log, to be published.
+    Logged(Vec<LogLine>),
     /// The broker is to stop: close all connections.
     Stop,
     /// They are closed, or have had their time: close the store.
@@ -74,6 +77,7 @@ impl Input {
         match self {
             Self::Batch(_, commands) => commands.len(),
             Self::Change(changes, _) => changes.len(),
+            Self::Logged(lines) => lines.len(),
             Self::Query(..) => QUERY_COMMANDS,
             Self::Connected(..) | Self::Disconnect(..) => 1,
             Self::Synced(_) | Self::CheckpointDone => 1,

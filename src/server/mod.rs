@@ -16,13 +16,17 @@ mod definitions;
 mod door;
 #[cfg(feature = "tls")]
 mod encrypted;
+mod follower;
 mod histogram;
 mod inbox;
 mod limits;
 mod listener;
+mod memory;
+mod notify;
 mod outbox;
 mod proxy;
 mod reload;
+mod reserved;
 mod rim;
 mod router;
 mod socket;
@@ -37,8 +41,6 @@ mod watchdog;
 
 use std::error::Error;
 use std::io::{self, Write};
-#[cfg(not(feature = "tls"))]
-use std::iter;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -55,6 +57,7 @@ use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
 use crate::config::{Config, Source};
 use crate::connection::{ConnectionOptions, LoginRules, Logins};
+use crate::logging;
 use crate::store::{RealDisk, Store, StoreError, StoreOptions};
 
 #[cfg(feature = "management")]
@@ -67,12 +70,11 @@ pub use histogram::{Counted, Histogram};
 pub use tls::TlsError;
 pub use vitals::Vitals;
 
-use address::Bound;
 use bell::Bell;
 use clock::Clock;
 use inbox::{Inbox, Inlet, Input, inbox};
 use limits::Limits;
-use listener::Entrance;
+use reserved::Reserved;
 use rim::{Rim, Seats};
 use router::Router;
 use transport::Secure;
@@ -141,6 +143,7 @@ pub fn run<T>(
     let server = Server::start(config)?;
     let beside = beside(config, &server)?;
     server.announce(config);
+    notify::tell("READY=1");
     for signal in signals.forever() {
         if signal == SIGHUP {
             reload::run(source, &server);
@@ -149,6 +152,7 @@ pub fn run<T>(
         info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
         break;
     }
+    notify::tell("STOPPING=1");
     drop(beside);
     server.stop();
     info!("stopped");
@@ -182,11 +186,11 @@ impl Server {
         let secure = Secure::tls(config)?.unwrap_or(Secure::Plain);
         #[cfg(not(feature = "tls"))]
         let secure = Secure::Plain;
-        let bound = bind_all(config, &secure)?;
+        let reserved = Reserved::all(config, &secure)?;
         // Restored before anybody can connect: clients that can connect can work.
-        let memory = watchdog::memory_total();
+        let memory = memory::total();
         let mut broker = open_broker(config, clock, &limits, memory)?;
-        let doors = open_doors(bound)?;
+        let doors: Vec<_> = reserved.into_iter().map(Reserved::open).collect::<Result<_, _>>()?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
@@ -198,8 +202,15 @@ impl Server {
         }
         let vitals = Arc::<Vitals>::default();
         let router = (Arc::clone(&logins), Arc::clone(&vitals));
+        if config.log_exchange {
+            let (lines, inbox) = (logging::follow(), sender.clone());
+            spawn("follower", move || follower::run(&lines, &inbox))?;
+        }
         let core = start_core(broker, clock, &sender, receiver, router)?;
-        let options = ConnectionOptions::new(logins).with_memory(memory);
+        let options = ConnectionOptions {
+            identity: config.identity(),
+            ..ConnectionOptions::new(logins).with_memory(memory)
+        };
         let seats = Seats::new(limits.connections_max);
         let proxies = config.proxy_from.clone();
         let rim =
@@ -265,7 +276,7 @@ impl Server {
     pub fn reload(&self, config: &Config) -> Result<(), ServerError> {
         #[cfg(feature = "tls")]
         self.secure.reload(config)?;
-        self.watch.limit(config.disk_free_limit, config.memory_limit(watchdog::memory_total()));
+        self.watch.limit(config.disk_free_limit, config.memory_limit(memory::total()));
         self.rim.options.logins.set_rules(login_rules(config));
         Ok(())
     }
@@ -318,6 +329,7 @@ fn open_broker(
     let mut options = BrokerOptions { fsync, strict, seed, defaults, ..BrokerOptions::default() };
     // On a small machine messages go to disk before they are the reason for an alarm.
     options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
+    options.log_exchange = config.log_exchange;
     options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
     Ok(Broker::open(store, recovery, options)?)
 }
@@ -334,42 +346,6 @@ fn login_rules(config: &Config) -> LoginRules {
     let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty());
     let hashing = config.password_hashing.into();
     LoginRules { loopback_users: loopback_users.cloned().collect(), hashing }
-}
-
-/// An address that is ours, where nobody can connect yet.
-struct Reserved {
-    address: String,
-    bound: Bound,
-    secure: Secure,
-}
-
-/// Binds all addresses: one that is taken is found out before anything is restored. Those with TLS
-/// come last and share their certificates.
-fn bind_all(config: &Config, secure: &Secure) -> Result<Vec<Reserved>, ServerError> {
-    let plain = config.listen.iter().map(|address| (address, Secure::Plain));
-    #[cfg(feature = "tls")]
-    let encrypted = config.tls_listen.iter();
-    #[cfg(not(feature = "tls"))]
-    let encrypted = iter::empty();
-    let addresses = plain.chain(encrypted.map(|address| (address, secure.clone())));
-    let reserve = |(address, secure): (&String, Secure)| {
-        let bound = address::bind(address).map_err(not_listening(address))?;
-        Ok(Reserved { address: address.clone(), bound, secure })
-    };
-    addresses.map(reserve).collect()
-}
-
-/// Lets clients connect.
-fn open_doors(reserved: Vec<Reserved>) -> Result<Vec<Entrance>, ServerError> {
-    let open = |Reserved { address, bound, secure }| {
-        let listener = bound.listen().map_err(not_listening(&address))?;
-        Ok(Entrance { listener, secure })
-    };
-    reserved.into_iter().map(open).collect()
-}
-
-fn not_listening(address: &str) -> impl FnOnce(io::Error) -> ServerError {
-    move |error| ServerError::Listen { address: address.to_owned(), error }
 }
 
 fn start_core(

@@ -10,6 +10,7 @@ use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, Command, Effects};
 use crate::connection::Logins;
 use crate::ids::{ConnectionId, SyncPoint, Timestamp};
+use crate::logging;
 use crate::store::{CheckpointJob, StoreError, SyncRequest};
 
 use super::clock::Clock;
@@ -89,6 +90,7 @@ impl Router {
             if let Some(job) = self.broker.checkpoint(now)? {
                 let _ = self.checkpointer.send(job);
             }
+            logging::hush(false);
             self.vitals.turned(began.elapsed(), commands);
         }
         // The last checkpoint comes after the one that may be under way.
@@ -131,6 +133,13 @@ impl Router {
             Input::Change(changes, operator) => self.change(changes, operator, effects),
             Input::CheckpointFailed(error) => self.broker.checkpoint_failed(now, &error),
             Input::Measured(measures) => self.broker.measured(&measures),
+            Input::Logged(lines) => {
+                // What comes of it in this turn is not told in turn.
+                logging::hush(true);
+                for line in &lines {
+                    self.broker.publish_line(line.level, &line.text);
+                }
+            }
             Input::Stop => {
                 if self.broker.holds_outputs() {
                     // What could not be written must not be told any more.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::SendError;
-use log::{debug, info};
+use log::info;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
@@ -82,7 +82,7 @@ pub(super) fn run(
         gone: false,
     };
     match session.talk() {
-        Ok(()) => debug!("{id} {peer} disconnected"),
+        Ok(()) => info!("{id} {peer} disconnected"),
         Err(error) => info!("{id} {peer} disconnected: {error}"),
     }
 }

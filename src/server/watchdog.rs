@@ -3,7 +3,6 @@
 //! It looks once a second, five times a second while something is low, so that publishers go on
 //! soon after there is room again. While all is well the router does not hear of it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::broker::Measures;
 
 use super::inbox::Input;
+use super::memory;
 use super::rim::Rim;
 
 /// How often to look.
@@ -21,9 +21,6 @@ const CALM: Duration = Duration::from_secs(1);
 
 /// How often to look while something is low.
 const ALARMED: Duration = Duration::from_millis(200);
-
-/// Where control groups are told of.
-const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
 /// What to look at, and what is too low.
 #[derive(Debug)]
@@ -84,19 +81,10 @@ impl Watch {
         Measures {
             disk_free,
             disk_limit: self.disk_limit.load(Ordering::Relaxed),
-            memory_used: if memory_limit > 0 { memory_used() } else { 0 },
+            memory_used: if memory_limit > 0 { memory::used() } else { 0 },
             memory_limit,
         }
     }
-}
-
-/// Memory of this process that no file backs, in octets: mapped messages are the kernel's to take
-/// back.
-fn memory_used() -> u64 {
-    let Ok(text) = fs::read_to_string("/proc/self/statm") else { return 0 };
-    let mut pages = text.split_whitespace().skip(1).map_while(|word| word.parse::<u64>().ok());
-    let (resident, shared) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
-    resident.saturating_sub(shared).saturating_mul(rustix::param::page_size() as u64)
 }
 
 /// Octets of the disk that a directory is on, or of its quota where that shows there. All there can
@@ -104,25 +92,6 @@ fn memory_used() -> u64 {
 pub(super) fn disk_total(directory: &Path) -> u64 {
     rustix::fs::statvfs(directory)
         .map_or(u64::MAX, |disk| disk.f_blocks.saturating_mul(disk.f_frsize))
-}
-
-/// The memory that this process may use, in octets: the machine's, or less if its control group
-/// says so.
-pub fn memory_total() -> u64 {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.to_owned();
-        let kibibytes = line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?;
-        Some(kibibytes * 1024)
-    });
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let nested = Path::new(CONTROL_GROUPS).join(own);
-    let limits = nested.ancestors().take_while(|path| path.starts_with(CONTROL_GROUPS));
-    let limits = limits.map(|path| path.join("memory.max"));
-    let older = Path::new(CONTROL_GROUPS).join("memory/memory.limit_in_bytes");
-    let limits = limits.chain([older]).filter_map(|path| fs::read_to_string(path).ok());
-    let limits = limits.filter_map(|text| text.trim().parse::<u64>().ok());
-    limits.chain(machine).min().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -137,6 +106,5 @@ mod tests {
         assert!(measures.disk_free < u64::MAX);
         assert!(measures.memory_used > 100_000, "{measures:?}");
         assert!(measures.alarming());
-        assert!(memory_total() > measures.memory_used);
     }
 }

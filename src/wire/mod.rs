@@ -43,6 +43,13 @@ pub struct MethodId {
     pub method: u16,
 }
 
+impl MethodId {
+    /// The method's name, such as `queue.declare`; for numbers that are no method's, that of none.
+    pub fn name(self) -> &'static str {
+        METHODS.iter().find(|info| info.id == self).map_or("no method", |info| info.name)
+    }
+}
+
 /// A row of the table of methods, for documentation and tests.
 #[derive(Clone, Copy, Debug)]
 pub struct MethodInfo {

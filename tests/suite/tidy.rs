@@ -16,9 +16,11 @@ const ORDER: &[&str] = &[
     "client",
     "inspect",
     "config",
+    "logging",
     "server",
     "perf",
     "admin",
+    "completion",
     "main",
 ];
 

@@ -11,7 +11,6 @@ use crate::admin::listing;
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
 use crate::broker::exchange::ExchangeKind;
-use crate::connection::COMPATIBLE_VERSION;
 
 /// The node's name, in the form that tools expect of one.
 pub(in super::super) const NODE: &str = "leveret@localhost";
@@ -53,7 +52,7 @@ fn node(site: &Site) -> Result<Value, Refusal> {
         "sockets_used": sockets,
         "sockets_total": sockets_max,
         "mem_used": system.memory,
-        "mem_limit": if measures.memory_limit > 0 { measures.memory_limit } else { system.memory_max },
+        "mem_limit": measures.memory_limit,
         "mem_alarm": alarms.memory,
         "disk_free": system.disk_free,
         "disk_free_limit": measures.disk_limit,
@@ -66,7 +65,7 @@ fn node(site: &Site) -> Result<Value, Refusal> {
         "processors": system.processors,
         "partitions": [],
         "applications": [{
-            "name": "rabbit", "description": "RabbitMQ", "version": COMPATIBLE_VERSION,
+            "name": "rabbit", "description": "RabbitMQ", "version": site.identity.version,
         }],
         "exchange_types": exchange_types(),
         "auth_mechanisms": mechanisms,

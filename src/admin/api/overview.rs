@@ -13,7 +13,6 @@ use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
 use crate::broker::report::OverviewReport;
-use crate::connection::{COMPATIBLE_VERSION, PRODUCT};
 
 /// What the cluster of one is called.
 pub(in super::super) const CLUSTER: &str = "leveret";
@@ -52,9 +51,9 @@ fn object_totals(report: &OverviewReport) -> Value {
 /// What does not change while the broker runs.
 fn about(site: &Site) -> Value {
     json!({
-        "management_version": COMPATIBLE_VERSION,
-        "rabbitmq_version": COMPATIBLE_VERSION,
-        "product_name": PRODUCT,
+        "management_version": site.identity.version,
+        "rabbitmq_version": site.identity.version,
+        "product_name": site.identity.product,
         "product_version": env!("CARGO_PKG_VERSION"),
         "leveret_version": env!("CARGO_PKG_VERSION"),
         "cluster_name": CLUSTER,
@@ -86,8 +85,8 @@ pub(in super::super) fn whoami(_: &Site, ask: &Ask) -> Answer {
 }
 
 /// GET /api/version
-pub(in super::super) fn version(_: &Site, _: &Ask) -> Answer {
-    ok(&json!(COMPATIBLE_VERSION))
+pub(in super::super) fn version(site: &Site, _: &Ask) -> Answer {
+    ok(&json!(site.identity.version))
 }
 
 /// GET /api/extensions: what a page may load beside itself, which is nothing.

@@ -13,8 +13,6 @@ pub(in super::super) struct System {
     pub(in super::super) descriptors_max: u64,
     /// Octets of memory that are in use.
     pub(in super::super) memory: u64,
-    /// Octets of memory that the machine has.
-    pub(in super::super) memory_max: u64,
     /// Octets that are free on the data directory's disk.
     pub(in super::super) disk_free: u64,
     /// Threads.
@@ -27,13 +25,11 @@ impl System {
     /// Looks.
     pub(in super::super) fn look(data_dir: &str) -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let disk = rustix::fs::statvfs(data_dir);
         Self {
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64),
             descriptors_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             memory: number(&status, "VmRSS:") * 1024,
-            memory_max: number(&memory, "MemTotal:") * 1024,
             disk_free: disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             threads: number(&status, "Threads:"),
             processors: std::thread::available_parallelism().map_or(1, usize::from),

@@ -108,6 +108,13 @@ pub struct Ctl {
     command: Vec<String>,
 }
 
+/// The names of all commands, as the help lists them.
+pub fn command_names() -> Vec<String> {
+    let help = commands::help();
+    let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
 /// Why a command came to nothing: the exit code (sysexits.h, as rabbitmqctl's) and a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Failure {

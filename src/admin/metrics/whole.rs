@@ -10,7 +10,6 @@ use crate::admin::api::system::System;
 use crate::admin::site::Site;
 use crate::broker::Measures;
 use crate::broker::report::OverviewReport;
-use crate::connection::COMPATIBLE_VERSION;
 use crate::server::Counted;
 
 /// What a value is made of.
@@ -135,7 +134,7 @@ pub(super) const AGGREGATED: &str = "aggregated";
 /// Writes the page.
 pub(super) fn write(site: &Site, endpoint: &str, page: &mut Page) -> Result<(), Refusal> {
     let facts = Facts::gather(site)?;
-    write_names(endpoint, page);
+    write_names(&site.identity.version, endpoint, page);
     let protocol: &[(&str, &str)] = &[("protocol", "amqp091")];
     for (name, kind, help, value) in MESSAGES {
         write_row("rabbitmq_", name, (*kind, help), (protocol, value(&facts)), page);
@@ -174,12 +173,12 @@ pub(super) fn write_families(
     Ok(())
 }
 
-fn write_names(endpoint: &str, page: &mut Page) {
+fn write_names(version: &str, endpoint: &str, page: &mut Page) {
     page.family("rabbitmq_build_info", Gauge, "Versions");
     page.sample(
         "rabbitmq_build_info",
         &[
-            ("rabbitmq_version", COMPATIBLE_VERSION),
+            ("rabbitmq_version", version),
             ("product_name", "Leveret"),
             ("product_version", env!("CARGO_PKG_VERSION")),
             ("erlang_version", ""),
