@@ -182,6 +182,98 @@ exports.policy = async (reader) => {
   return reader.api("DELETE", queue);
 };
 
+/** Adds a user, gives and takes rights, changes it, lets it log in, deletes it. */
+exports.users = async (reader) => {
+  const { page } = reader;
+  await reader.visit("users");
+  if ((await reader.api("GET", "users")).status === 404) return reader.sees("This broker has no such list");
+  await reader.api("DELETE", "users/page.user");
+  const adding = await reader.unfold("Add a user");
+  await adding.getByLabel("Name", { exact: true }).fill("page.user");
+  await adding.getByLabel("Password").fill("secret");
+  await adding.getByLabel("Tags").fill("management");
+  await reader.press("Add user", adding);
+  await reader.hears("The user is there.");
+  await page.getByRole("link", { name: "page.user" }).click();
+  await page.getByRole("heading", { name: "page.user" }).waitFor();
+  await reader.sees("management");
+  const setting = await reader.unfold("Set permissions");
+  await setting.getByLabel("Vhost").selectOption("/");
+  await setting.getByLabel("Write").fill("^page");
+  await reader.press("Set permissions", setting);
+  await reader.hears("The permissions are set.");
+  await reader.sees("^page");
+  const topics = await reader.unfold("Set topic permissions");
+  await topics.getByLabel("Exchange").fill("amq.topic");
+  await topics.getByLabel("Read keys").fill("^eu");
+  await reader.press("Set topic permissions", topics);
+  await reader.hears("The topic permissions are set.");
+  await reader.sees("^eu");
+  const { value: may } = await reader.api("GET", "permissions/%2F/page.user");
+  assert.deepEqual([may.configure, may.write, may.read], [".*", "^page", ".*"]);
+  const changing = await reader.unfold("Change tags or password");
+  await changing.getByLabel("Tags").fill("monitoring");
+  await reader.press("Change", changing);
+  await reader.hears("The user was changed.");
+  await reader.press("Log out guest");
+  await reader.open("page.user", "secret");
+  await reader.press("Log out page.user");
+  await reader.open();
+  await reader.visit("users", "page.user");
+  await reader.press("Clear", page.getByRole("row", { name: "^page" }));
+  await reader.agrees("Clear");
+  await reader.hears("Cleared.");
+  const ending = await reader.unfold("Delete");
+  await reader.press("Delete user", ending);
+  await reader.agrees("Delete");
+  await reader.hears("The user is gone.");
+  assert.equal((await reader.api("GET", "users/page.user")).status, 404);
+  return undefined;
+};
+
+/** Adds a vhost, looks only at that, limits it, deletes it. */
+exports.vhosts = async (reader) => {
+  const { page } = reader;
+  await reader.visit("vhosts");
+  if ((await reader.api("GET", "vhost-limits")).status === 404) return reader.sees("/");
+  await reader.api("DELETE", "vhosts/page.vhost");
+  const adding = await reader.unfold("Add a vhost");
+  await adding.getByLabel("Name", { exact: true }).fill("page.vhost");
+  await adding.getByLabel("Description").fill("for this story");
+  await reader.press("Add vhost", adding);
+  await reader.hears("The vhost is there.");
+  await page.getByRole("link", { name: "page.vhost" }).click();
+  await page.getByRole("heading", { name: "page.vhost" }).waitFor();
+  await reader.sees("for this story");
+  await reader.visit("limits");
+  const limiting = await reader.unfold("Set a limit of a vhost");
+  await limiting.getByLabel("Vhost", { exact: true }).selectOption("page.vhost");
+  await limiting.getByLabel("Limit", { exact: true }).selectOption("max-queues");
+  await limiting.getByLabel("At most").fill("0");
+  await reader.press("Set limit", limiting);
+  await reader.hears("The limit is set.");
+  await page.getByRole("row", { name: "max-queues = 0" }).waitFor();
+  await page.locator("header select").selectOption("page.vhost");
+  await reader.visit("queues");
+  await reader.sees("There are none.");
+  const refused = await reader.unfold("Add a queue");
+  await refused.getByLabel("Name", { exact: true }).fill("one.too.many");
+  await reader.press("Add queue", refused);
+  await page.locator("#notices .trouble").waitFor();
+  await reader.visit("limits");
+  await page.locator("#notices .trouble").waitFor({ state: "detached" });
+  await reader.press("Clear max-queues", page.getByRole("row", { name: "page.vhost" }));
+  await reader.agrees("Clear");
+  await reader.hears("The limit is gone.");
+  await reader.visit("vhosts", "page.vhost");
+  const ending = await reader.unfold("Delete");
+  await reader.press("Delete vhost", ending);
+  await reader.agrees("Delete");
+  await reader.hears("The vhost is gone.");
+  assert.equal((await reader.api("GET", "vhosts/page.vhost")).status, 404);
+  return undefined;
+};
+
 /** Exports definitions, and says of an import what it would do before it does it. */
 exports.definitions = async (reader) => {
   const section = await reader.unfold("Definitions");
