@@ -11,7 +11,7 @@ const { putToWork, setScene } = require("./scene");
 
 const PAGES = [
   [""], ["connections"], ["channels"], ["consumers"], ["exchanges"], ["exchanges", "/", "shop"], ["queues"], ["queues", "/", "invoices"],
-  ["queues", "/", "failed"], ["users"], ["users", "guest"], ["vhosts"], ["vhosts", "/"], ["policies"], ["limits"],
+  ["queues", "/", "failed"], ["queues", "/", "reports.daily"], ["users"], ["users", "checkout"], ["vhosts"], ["vhosts", "/"], ["policies"], ["limits"],
 ];
 
 const WINDOWS = {

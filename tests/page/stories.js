@@ -134,6 +134,37 @@ exports.drops = async (reader) => {
   await reader.api("DELETE", "exchanges/%2F/page.nowhere");
 };
 
+/** Says why publishers are blocked, and which; what the broker says is made up here. */
+exports.blocked = async (reader) => {
+  const { page } = reader;
+  const name = "10.0.0.7:50123 -> 10.0.0.1:5672";
+  const node = { name: "leveret@localhost", running: true, disk_free_alarm: true, disk_free: 12e6, disk_free_limit: 5e7 };
+  const row = { name, user: "guest", vhost: "/", state: "blocked", channels: 1, channel_max: 2047, client_properties: {} };
+  await page.route("**/api/nodes", (route) => route.fulfill({ json: [node] }));
+  await page.route("**/api/connections?columns=*", (route) => route.fulfill({ json: [row] }));
+  await page.route(`**/api/connections/${encodeURIComponent(name)}`, (route) => route.fulfill({ json: row }));
+  await page.route("**/api/connections/*/channels", (route) => route.fulfill({ json: [] }));
+  await page.reload();
+  const alarm = page.getByRole("alert").filter({ hasText: "Publishers are blocked" });
+  await reader.sees("Low on disk: 11 MiB free of at least 48 MiB.", alarm);
+  await alarm.getByRole("link", { name }).click();
+  await page.getByRole("heading", { name }).waitFor();
+  await reader.sees("Low on disk", alarm);
+};
+
+/** Says that the broker does not answer, and shows what is new when it does again. */
+exports.silence = async (reader) => {
+  const { page } = reader;
+  await reader.queue("page.silent");
+  await reader.visit("queues", "/", "page.silent");
+  await reader.sees("Nobody consumes from it.");
+  await page.route("**/api/**", (route) => route.abort());
+  await page.locator("header .state.trouble", { hasText: "The broker does not answer." }).waitFor();
+  await page.unroute("**/api/**");
+  await page.locator("header .state:not(.trouble)", { hasText: "as of" }).waitFor();
+  await reader.api("DELETE", "queues/%2F/page.silent");
+};
+
 /** Binds a queue, asks where a message would go, unbinds it. */
 exports.bindings = async (reader) => {
   await reader.queue("page.bound");

@@ -32,6 +32,7 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
     const answer = await getIfAny(url() + query(wanted), signal);
     // A later question may have been answered earlier.
     if (number !== asked) return;
+    controls.hidden = answer === null;
     if (answer === null) return fill(place, quiet("This broker has no such list, or does not show it to you."));
     const found = Array.isArray(answer) ? pageOf(answer, state, text) : answer;
     if (found.page_count > 0 && state.page > found.page_count) {
@@ -48,6 +49,8 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
 
   function show(found) {
     const nothing = found.filtered_count === 0;
+    // Where there is nothing, there is nothing to look for.
+    controls.hidden = nothing && !state.filter;
     fill(summary, state.filter ? `${count(found.filtered_count)} of ${count(found.total_count)}` : `${count(found.total_count)} in all`);
     fill(place, nothing ? quiet(state.filter ? "Nothing has such a name." : empty) : rows(found.items));
     fill(pager, found.page_count > 1 && pages(found));
