@@ -8,6 +8,9 @@ import { cellClass, quiet, tableRow } from "./section.js";
 
 const PAGE_SIZES = [20, 100, 500];
 
+/** So few rows of what there are never many need no filter. */
+const FEW = 10;
+
 /** How listings were left, by their name, until the page is loaded anew. */
 const left = new Map();
 
@@ -49,8 +52,8 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
 
   function show(found) {
     const nothing = found.filtered_count === 0;
-    // Where there is nothing, there is nothing to look for.
-    controls.hidden = nothing && !state.filter;
+    // Where all is seen at a glance, there is nothing to look for.
+    controls.hidden = !state.filter && found.total_count <= (whole ? FEW : 0);
     fill(summary, state.filter ? `${count(found.filtered_count)} of ${count(found.total_count)}` : `${count(found.total_count)} in all`);
     fill(place, nothing ? quiet(state.filter ? "Nothing has such a name." : empty) : rows(found.items));
     fill(pager, found.page_count > 1 && pages(found));
