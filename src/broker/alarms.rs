@@ -112,6 +112,13 @@ pub(super) struct Held {
     told: bool,
 }
 
+impl Held {
+    /// Whether something waits for the end of an alarm.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.commands.is_empty()
+    }
+}
+
 impl Alarms {
     /// Whether any is up.
     pub(super) fn up(&self) -> bool {
