@@ -119,6 +119,13 @@ pub(super) struct Held {
     pub(super) full: BTreeSet<QueueId>,
 }
 
+impl Held {
+    /// Whether something waits for the end of an alarm.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.commands.is_empty()
+    }
+}
+
 impl Alarms {
     /// Whether any is up.
     pub(super) fn up(&self) -> bool {

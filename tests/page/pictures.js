@@ -11,7 +11,7 @@ const { putToWork, setScene } = require("./scene");
 
 const PAGES = [
   [""], ["connections"], ["channels"], ["consumers"], ["exchanges"], ["exchanges", "/", "shop"], ["queues"], ["queues", "/", "invoices"],
-  ["queues", "/", "failed"], ["users"], ["users", "guest"], ["vhosts"], ["vhosts", "/"], ["policies"], ["limits"],
+  ["queues", "/", "failed"], ["queues", "/", "reports.daily"], ["users"], ["users", "checkout"], ["vhosts"], ["vhosts", "/"], ["policies"], ["limits"],
 ];
 
 const WINDOWS = {
@@ -69,6 +69,7 @@ async function takePicture(reader, segments, kind, directory) {
   const { scroll, inner } = await reader.page.evaluate("({ scroll: document.documentElement.scrollWidth, inner: innerWidth })");
   assert.ok(scroll <= inner, `#/${segments.join("/")} is too wide: ${scroll} of ${inner}`);
   const name = segments.map((segment) => segment.replace(/\W/g, "")).filter(Boolean).join("-") || "overview";
+  await reader.page.evaluate("scrollTo(0, 0)");
   await reader.page.screenshot({ path: join(directory, `${name}-${kind}.png`), fullPage: true });
 }
 

@@ -11,6 +11,19 @@ const QUEUES = [
   ["failed", { "x-max-length": 20 }],
 ];
 
+/** Who may do what, and what is so for many. */
+const RULES = [
+  ["vhosts/staging", { description: "where releases are tried" }],
+  ["users/checkout", { password: "a long secret", tags: "" }],
+  ["users/dashboards", { password: "another long secret", tags: "monitoring" }],
+  ["permissions/%2F/checkout", { configure: "", write: "^shop$", read: "^invoices$" }],
+  ["permissions/staging/checkout", { configure: ".*", write: ".*", read: ".*" }],
+  ["policies/%2F/keep-a-week", { pattern: "^reports\\.", "apply-to": "queues", priority: 1, definition: { "message-ttl": 604800000, "max-length": 100000 } }],
+  ["operator-policies/%2F/no-more-than", { pattern: ".*", "apply-to": "queues", priority: 0, definition: { "max-length-bytes": 1073741824 } }],
+  ["vhost-limits/staging/max-connections", { value: 50 }],
+  ["user-limits/checkout/max-channels", { value: 20 }],
+];
+
 /** Makes exchanges, queues, bindings and messages. */
 exports.setScene = async (reader) => {
   await reader.api("PUT", "exchanges/%2F/shop", { type: "topic", durable: true, arguments: { "alternate-exchange": "failed" } });
@@ -20,6 +33,7 @@ exports.setScene = async (reader) => {
     await reader.api("POST", `bindings/%2F/e/shop/q/${queue}`, { routing_key: key });
   }
   await reader.api("POST", "bindings/%2F/e/failed/q/failed", {});
+  for (const [path, body] of RULES) await reader.api("PUT", path, body);
   for (let number = 1; number <= 30; number += 1) {
     const properties = { delivery_mode: 2, content_type: "application/json", headers: { attempt: 1, shop: "Zürich" } };
     const payload = JSON.stringify({ order: 1000 + number, total: "49.90" });

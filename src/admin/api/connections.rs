@@ -101,7 +101,11 @@ fn connection(site: &Site, row: &ConnectionRow, window: Option<Window>) -> Value
         "node": NODE,
         "type": "network",
         "protocol": "AMQP 0-9-1",
-        "state": if row.closing { "closing" } else { "running" },
+        "state": match (row.closing, row.blocked) {
+            (true, _) => "closing",
+            (false, true) => "blocked",
+            (false, false) => "running",
+        },
         "user": row.user.as_str(),
         "user_who_performed_action": row.user.as_str(),
         "vhost": row.virtual_host.as_str(),

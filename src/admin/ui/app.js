@@ -8,7 +8,7 @@
 import { get, isLoggedIn, logOut, whenLoggedOut } from "./api.js";
 import { element, fill } from "./dom.js";
 import { header } from "./parts/header.js";
-import { trouble } from "./parts/notices.js";
+import { forgetTroubles, trouble } from "./parts/notices.js";
 import { heading, quiet } from "./parts/section.js";
 import { channel, channels } from "./pages/channels.js";
 import { connection, connections } from "./pages/connections.js";
@@ -139,6 +139,7 @@ function leave() {
 }
 
 addEventListener("hashchange", async () => {
+  forgetTroubles();
   await show();
   // Readers of the screen hear of the new page from its top.
   main.focus({ preventScroll: true });

@@ -32,6 +32,7 @@ impl Broker {
             frame_max: facts.frame_max,
             heartbeat_seconds: facts.heartbeat_seconds,
             closing: connection.closing,
+            blocked: connection.held.is_waiting(),
             traffic: facts.traffic.counted(),
         }
     }

@@ -104,6 +104,8 @@ pub struct ConnectionRow {
     pub heartbeat_seconds: u16,
     /// It has been told to close.
     pub closing: bool,
+    /// What it has published waits for the end of an alarm.
+    pub blocked: bool,
     /// What went over its socket.
     pub traffic: TrafficStats,
 }

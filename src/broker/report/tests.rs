@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::broker::drops::Cause;
-use crate::broker::{BrokerOptions, Command, Effects, OpenConnection, Publish};
+use crate::broker::{BrokerOptions, Command, Effects, Measures, OpenConnection, Publish};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::message::Message;
 use crate::store::{MemoryDisk, Store, StoreOptions};
@@ -188,4 +188,21 @@ fn an_explanation_names_exchanges_bindings_and_queues() {
     assert_eq!(found.queues, [name("b")]);
     assert_eq!(found.hops[0].alternate, Some(name("amq.fanout")));
     assert_eq!(found.hops[1].bindings[0].destination, name("b"));
+}
+
+#[test]
+fn a_connection_that_waits_for_the_end_of_an_alarm_says_so() {
+    let mut stage = Stage::new();
+    let blocked = |stage: &mut Stage| {
+        let report = stage.0.answer(&Query::Connections { from: 0 });
+        let Report::Connections(slice) = report else { unreachable!() };
+        slice.rows[0].blocked
+    };
+    stage.0.measured(&Measures { disk_free: 1, disk_limit: 2, ..Default::default() });
+    assert!(!blocked(&mut stage), "it has published nothing");
+    stage.publish("", "a");
+    assert!(blocked(&mut stage));
+    stage.0.measured(&Measures { disk_free: 3, disk_limit: 2, ..Default::default() });
+    stage.0.end_turn(Timestamp(1), &mut stage.1).unwrap();
+    assert!(!blocked(&mut stage));
 }

@@ -26,7 +26,7 @@ function open(place, [vhost, name], { refresh }) {
   fill(
     place,
     heading(exchangeName(name), link("Exchanges", "exchanges"), ` in ${vhost}`),
-    about,
+    element("div", { class: "columns" }, about, section("Dropped messages", dropped)),
     section("Messages", rates.element),
     section(
       "Bindings",
@@ -35,7 +35,6 @@ function open(place, [vhost, name], { refresh }) {
         : [element("h3", {}, "From here"), outgoing, element("h3", {}, "To here"), incoming],
     ),
     !isDefault && folded("Add a binding from here", bindForm({ vhost, source: name }, refresh)),
-    section("Dropped messages", dropped),
     explaining,
     folded("Publish a message", publishForm(vhost, name, undefined, refresh)),
     !isDefault && !name.startsWith("amq.") && section("Delete", deleteButton(vhost, name, url)),

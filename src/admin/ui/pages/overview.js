@@ -39,8 +39,8 @@ function open(place, _, { refresh }) {
     ]);
     fill(alarms, await alarm(nodes, signal));
     fill(totals, totalsOf(about));
-    lengths.show(about.queue_totals);
-    rates.show(about.message_stats);
+    lengths.show(about.queue_totals, range);
+    rates.show(about.message_stats, range);
     fill(broker, (nodes ?? []).map(nodeSection), listenersSection(about), dropsSection(drops, about));
   };
 }

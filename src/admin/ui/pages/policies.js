@@ -49,11 +49,11 @@ function listOf(kind, vhost, changed) {
     whole: true,
     columns: [
       { title: "Name", sort: "name", cell: (row) => row.name },
-      { title: "Vhost", sort: "vhost", cell: (row) => row.vhost },
+      { title: "Vhost", sort: "vhost", minor: true, cell: (row) => row.vhost },
       { title: "Pattern", cell: (row) => element("code", {}, row.pattern) },
       { title: "Applies to", minor: true, cell: (row) => row["apply-to"] },
       { title: "Settings", cell: (row) => pairs(row.definition) },
-      { title: "Priority", sort: "priority", number: true, cell: (row) => row.priority },
+      { title: "Priority", sort: "priority", number: true, minor: true, cell: (row) => row.priority },
       { title: "", number: true, cell: (row) => element("button", { type: "button", class: "quiet danger", onclick: () => removeOne(kind, row, changed) }, "Delete") },
     ],
   });

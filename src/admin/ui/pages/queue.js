@@ -45,8 +45,8 @@ function open(place, [vhost, name], { refresh }) {
   return async (signal) => {
     const [row, bound, lost] = await Promise.all([get(url + query(samplesQuery(range)), signal), get(`${url}/bindings`, signal), getIfAny(`${url}/drops`, signal)]);
     fill(totals, totalsOf(row));
-    lengths.show(row);
-    rates.show(row.message_stats);
+    lengths.show(row, range);
+    rates.show(row.message_stats, range);
     fill(about, aboutOne(row));
     fill(consumers, table("Consumers of this queue", CONSUMER_COLUMNS, row.consumer_details ?? [], "Nobody consumes from it."));
     fill(bindings, bindingsTable("Bindings to this queue", bound, "source", refresh));

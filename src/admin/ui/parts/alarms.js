@@ -19,6 +19,7 @@ export function alarmsOf(nodes) {
     [
       node.mem_alarm && `Low on memory: ${octets(node.mem_used)} used of at most ${octets(node.mem_limit)}.`,
       node.disk_free_alarm && `Low on disk: ${octets(node.disk_free)} free of at least ${octets(node.disk_free_limit)}.`,
+      node.fd_alarm && `Low on file descriptors: ${count(node.fd_used)} of ${count(node.fd_total)} in use.`,
     ].filter(Boolean),
   );
 }

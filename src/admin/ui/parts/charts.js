@@ -65,7 +65,7 @@ const COLOURS = {
 const charts = new Set();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.recolour()));
 
-/** Makes a chart. Answers an element and `show(stats)`. */
+/** Makes a chart. Answers an element and `show(stats, range)`. */
 export function chart({ title, rates, series }) {
   const canvas = element("div", { class: "plot", role: "img", "aria-label": title });
   const legend = element("ul", { class: "legend" });
@@ -73,6 +73,7 @@ export function chart({ title, rates, series }) {
   const self = { recolour };
   let plot = null;
   let shown = null;
+  let age = RANGES[0].age;
 
   const observer = new ResizeObserver(() => {
     // A chart that is no more on the page is forgotten.
@@ -99,7 +100,8 @@ export function chart({ title, rates, series }) {
     if (shown) draw(shown);
   }
 
-  function show(stats) {
+  function show(stats, range = RANGES[0]) {
+    age = range.age;
     shown = dataOf(series, rates, stats ?? {});
     draw(shown);
     const latest = series.map(([name, label]) => [label, rates ? rate(stats?.[`${name}_details`]) : count(stats?.[name]), COLOURS[name]]);
@@ -110,7 +112,7 @@ export function chart({ title, rates, series }) {
   function draw(data) {
     if (!node.isConnected) return;
     if (plot) plot.setData(data);
-    else plot = new uPlot(options(series, rates, size()), data, canvas);
+    else plot = new uPlot(options(series, rates, size(), () => age), data, canvas);
   }
 
   return { element: node, show };
@@ -120,8 +122,8 @@ export function chart({ title, rates, series }) {
 function dataOf(series, rates, stats) {
   const columns = series.map(([name]) => points(stats[`${name}_details`]?.samples ?? [], rates));
   const times = [...new Set(columns.flatMap((column) => [...column.keys()]))].sort((a, b) => a - b);
-  // A chart of nothing still says which minute it is about.
-  if (times.length === 0) times.push(Date.now() / 1000 - RANGES[0].age, Date.now() / 1000);
+  // A chart of nothing still says which time it is about.
+  if (times.length === 0) times.push(Date.now() / 1000);
   return [times, ...columns.map((column) => times.map((time) => column.get(time) ?? null))];
 }
 
@@ -136,7 +138,7 @@ function points(samples, rates) {
   return found;
 }
 
-function options(series, rates, size) {
+function options(series, rates, size, age) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `11px ${style.fontFamily}` };
@@ -145,13 +147,17 @@ function options(series, rates, size) {
     legend: { show: false },
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     axes: [
-      { ...axis, size: 30, values: (_, times) => times.map((time) => clock(time * 1000)), space: 80 },
+      { ...axis, size: 30, values: (_, times) => times.map((time) => clock(time * 1000)), space: 80, incrs: SECONDS },
       { ...axis, size: 52, values: (_, values) => values.map((value) => (rates ? `${short(value)}/s` : short(value))), incrs: rates ? TENTHS : WHOLE },
     ],
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, rates ? 2 : 5)] } },
+    // The whole time that was chosen, so that a short line is seen to be one.
+    scales: { x: { range: (_, __, latest) => [latest - age(), latest] }, y: { range: (_, __, most) => [0, Math.max(most * 1.1, rates ? 2 : 5)] } },
     series: [{}, ...series.map(([name, label]) => ({ label, stroke: colour(`--series-${COLOURS[name]}`), width: 2, points: { show: false } }))],
   };
 }
+
+/** Steps of the axis of time. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
 /** Steps of an axis that counts things: there are no half messages. */
 const WHOLE = [1, 2, 5].flatMap((step) => Array.from({ length: 10 }, (_, power) => step * 10 ** power)).sort((a, b) => a - b);

@@ -8,6 +8,9 @@ import { cellClass, quiet, tableRow } from "./section.js";
 
 const PAGE_SIZES = [20, 100, 500];
 
+/** So few rows of what there are never many need no filter. */
+const FEW = 10;
+
 /** How listings were left, by their name, until the page is loaded anew. */
 const left = new Map();
 
@@ -32,6 +35,7 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
     const answer = await getIfAny(url() + query(wanted), signal);
     // A later question may have been answered earlier.
     if (number !== asked) return;
+    controls.hidden = answer === null;
     if (answer === null) return fill(place, quiet("This broker has no such list, or does not show it to you."));
     const found = Array.isArray(answer) ? pageOf(answer, state, text) : answer;
     if (found.page_count > 0 && state.page > found.page_count) {
@@ -48,6 +52,8 @@ export function listing({ name, caption, columns, url, key, empty, whole = false
 
   function show(found) {
     const nothing = found.filtered_count === 0;
+    // Where all is seen at a glance, there is nothing to look for.
+    controls.hidden = !state.filter && found.total_count <= (whole ? FEW : 0);
     fill(summary, state.filter ? `${count(found.filtered_count)} of ${count(found.total_count)}` : `${count(found.total_count)} in all`);
     fill(place, nothing ? quiet(state.filter ? "Nothing has such a name." : empty) : rows(found.items));
     fill(pager, found.page_count > 1 && pages(found));

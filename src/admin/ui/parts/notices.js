@@ -15,6 +15,11 @@ export function trouble(text) {
   say(text, "notice trouble");
 }
 
+/** Takes away what went wrong on another page. */
+export function forgetTroubles() {
+  document.querySelectorAll("#notices .trouble").forEach((box) => box.remove());
+}
+
 function say(text, kind) {
   const place = document.getElementById("notices");
   const close = element("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => box.remove() }, "×");
