@@ -70,6 +70,9 @@ impl Broker {
                 }
             }
         }
+        for queue in broker.queues.values_mut() {
+            queue.find_headers()?;
+        }
         broker.recovering = false;
         broker.complete_delays();
         broker.begin_access(&recovery)?;

@@ -34,6 +34,7 @@ use crate::message::Message;
 
 mod head;
 mod restore;
+mod scan;
 
 /// The log of one queue. See the [module](super) for how it and the journal share the work.
 pub struct QueueLog {
