@@ -56,7 +56,7 @@ impl Broker {
                 if !header_is_true(message, "x-recent-history-no-store")
                     && let Recollection::History(history) = &mut exchange.recollection
                 {
-                    history.push(message);
+                    history.push(message, &mut self.histories_bytes);
                 }
                 Admission::Bindings
             }

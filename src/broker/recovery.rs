@@ -102,6 +102,7 @@ impl Broker {
             deadlines: Default::default(),
             delayed: Default::default(),
             budget: Budget::new(options.resident_bytes_max),
+            histories_bytes: 0,
             transactions_bytes: 0,
             durability: Durability::default(),
             alarms: Alarms::default(),
