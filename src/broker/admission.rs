@@ -18,10 +18,8 @@ use super::arguments::value;
 use super::delayed::due;
 use super::exchange::{Destination, ExchangeKind, HashOn, Options};
 use super::hash::hash;
+use super::queue::deduplication_key;
 use super::recollection::Recollection;
-
-/// The header that tells duplicates.
-const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
 
 /// Where a message goes from an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +56,7 @@ impl Broker {
                 if !header_is_true(message, "x-recent-history-no-store")
                     && let Recollection::History(history) = &mut exchange.recollection
                 {
-                    history.push(message);
+                    history.push(message, &mut self.histories_bytes);
                 }
                 Admission::Bindings
             }
@@ -80,9 +78,7 @@ impl Broker {
         until: Option<Timestamp>,
     ) -> Admission {
         let now = self.now;
-        let Some(key) = header(message, DEDUPLICATION_HEADER) else { return Admission::Bindings };
-        let mut encoded = Vec::new();
-        Table::from_iter([(Default::default(), key)]).encode(&mut encoded);
+        let Some(encoded) = deduplication_key(message) else { return Admission::Bindings };
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Admission::Nowhere };
         let Recollection::Window(window) = &mut exchange.recollection else {
             return Admission::Bindings;

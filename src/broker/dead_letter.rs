@@ -81,7 +81,10 @@ impl Morgue {
 impl Broker {
     /// A message has died in a queue. If nobody wants its remains it is gone at once.
     pub(super) fn die(&mut self, dead: Dead) {
-        let Some(queue) = self.queues.get(&dead.queue) else { return };
+        let Some(queue) = self.queues.get_mut(&dead.queue) else { return };
+        if let Some(item) = &dead.item {
+            queue.forget_header(item);
+        }
         if queue.settings.dead_letter_exchange.is_some() {
             self.morgue.waiting.push_back(dead);
         } else {

@@ -11,8 +11,8 @@
 //! that asks for a delay is put into it as into any queue that it was routed to: journaled where it
 //! is persistent, confirmed when it is durable, spilled to the queue's log where there are many.
 //! The message is taken out at the end of the turn, as by a consumer that does not acknowledge, and
-//! the index keeps where it is: about 220 octets for each, whatever its length. So a
-//! checkpoint and a restart know it as they know an unacknowledged delivery.
+//! the index keeps where it is: about 80 octets for each that is in the log, whatever its length.
+//! So a checkpoint and a restart know it as they know an unacknowledged delivery.
 //!
 //! When it is due it is routed by the bindings of that moment. The journal has its arrival in the
 //! queues before its settlement here, in one write: cut in between, it comes twice, and is never
@@ -27,6 +27,7 @@ use hashbrown::HashMap;
 
 use crate::ids::{ExchangeId, Ordinal, QueueId, Timestamp};
 use crate::message::Message;
+use crate::store::{Location, Outstanding};
 use crate::wire::{Field, Properties, ShortString, Table};
 
 use super::Broker;
@@ -35,6 +36,7 @@ use super::arguments::{QueueArguments, value};
 use super::exchange::Options;
 use super::queue::{Declaration, Held, Item};
 use super::sender_selected::with_properties;
+use super::settings::NEVER;
 
 /// The header with a delay in milliseconds.
 const DELAY: &str = "x-delay";
@@ -52,7 +54,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// What waits, by due time.
 #[derive(Debug, Default)]
 pub(super) struct Delayed {
-    index: BTreeMap<(Timestamp, QueueId, Ordinal), Item>,
+    index: BTreeMap<(Timestamp, QueueId, Ordinal), Kept>,
     /// The exchange of each hidden queue, and how many messages wait.
     queues: HashMap<QueueId, (ExchangeId, u64)>,
 }
@@ -63,14 +65,29 @@ impl Delayed {
         self.index.first_key_value().map(|((due, ..), _)| *due)
     }
 
-    /// What waits in all exchanges, with its queue.
-    pub(super) fn items(&self) -> impl Iterator<Item = (QueueId, &Item)> {
-        self.index.iter().map(|((_, queue, _), item)| (*queue, item))
+    /// What waits in memory in all exchanges, with its queue.
+    pub(super) fn resident(&self) -> impl Iterator<Item = (QueueId, &Item)> {
+        self.index.iter().filter_map(|((_, queue, _), kept)| match kept {
+            Kept::Whole(item) => Some((*queue, &**item)),
+            Kept::Logged(_) => None,
+        })
+    }
+
+    /// What waits in the logs of hidden queues and is to survive a restart, with its queue.
+    pub(super) fn logged(&self) -> impl Iterator<Item = (QueueId, Outstanding)> {
+        self.index.iter().filter_map(|((_, queue, ordinal), kept)| match kept {
+            Kept::Logged(Logged { location, deliveries, journaled: true, .. }) => {
+                let (ordinal, location, deliveries) = (*ordinal, *location, *deliveries);
+                Some((*queue, Outstanding { ordinal, location, deliveries }))
+            }
+            Kept::Logged(_) | Kept::Whole(_) => None,
+        })
     }
 
     fn pop(&mut self, now: Timestamp) -> Option<(QueueId, ExchangeId, Item)> {
         let entry = self.index.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((_, queue, _), item) = entry.remove_entry();
+        let ((_, queue, ordinal), kept) = entry.remove_entry();
+        let item = kept.item(queue, ordinal);
         let (exchange, count) = self.queues.get_mut(&queue)?;
         *count = count.saturating_sub(1);
         Some((queue, *exchange, item))
@@ -81,7 +98,57 @@ impl Delayed {
         if let Some((_, count)) = self.queues.get_mut(&queue) {
             *count += 1;
         }
-        self.index.insert((due, queue, item.ordinal), item);
+        self.index.insert((due, queue, item.ordinal), Kept::new(item));
+    }
+}
+
+/// A message that waits. Most are in a log where there are many, so these take little.
+#[derive(Debug)]
+enum Kept {
+    /// In memory.
+    Whole(Box<Item>),
+    /// In the log of its hidden queue.
+    Logged(Logged),
+}
+
+/// What of an [`Item`] does not follow from its being in a hidden queue.
+#[derive(Debug)]
+struct Logged {
+    location: Location,
+    deliveries: u32,
+    body_length: u32,
+    journaled: bool,
+}
+
+impl Kept {
+    fn new(item: Item) -> Self {
+        let Item { deliveries, body_length, journaled, .. } = item;
+        match item.held {
+            Held::Logged(location) => {
+                Self::Logged(Logged { location, deliveries, body_length, journaled })
+            }
+            Held::Resident(_) => Self::Whole(Box::new(item)),
+        }
+    }
+
+    /// The item again: a hidden queue has one level, and nobody gives back what was in it.
+    fn item(&self, queue: QueueId, ordinal: Ordinal) -> Item {
+        let &Logged { location, deliveries, body_length, journaled } = match self {
+            Self::Whole(item) => return Item::clone(item),
+            Self::Logged(logged) => logged,
+        };
+        Item {
+            level: queue,
+            ordinal,
+            held: Held::Logged(location),
+            deliveries,
+            returns: 0,
+            priority: 0,
+            journaled,
+            published: Timestamp::default(),
+            expires: NEVER,
+            body_length,
+        }
     }
 }
 
@@ -186,9 +253,9 @@ impl Broker {
     pub(super) fn remove_delay_queue(&mut self, id: QueueId) {
         self.delayed.queues.remove(&id);
         if let Some(queue) = self.queues.get_mut(&id) {
-            self.delayed.index.retain(|(_, of, _), item| {
+            self.delayed.index.retain(|(_, of, ordinal), kept| {
                 if *of == id {
-                    queue.settle(item, &mut self.budget);
+                    queue.settle(&kept.item(id, *ordinal), &mut self.budget);
                 }
                 *of != id
             });
@@ -232,7 +299,8 @@ impl Broker {
                 Held::Resident(message) => Held::Resident(message.compact()),
                 Held::Logged(location) => Held::Logged(*location),
             };
-            self.delayed.index.insert((due, id, item.ordinal), Item { held, ..item });
+            let key = (due, id, item.ordinal);
+            self.delayed.index.insert(key, Kept::new(Item { held, ..item }));
             drop(before.replace(message));
         }
     }

@@ -29,6 +29,8 @@ pub enum Cause {
     DeliveryLimit,
     /// Dead-lettering would have brought it back to where it was, with nobody in between.
     Cycle,
+    /// One with its deduplication header was in its queue.
+    Duplicate,
     /// The dead-letter exchange of its queue does not exist.
     NoDeadLetterExchange,
     /// Its queue was deleted, or expired.
@@ -39,13 +41,14 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unroutable,
         Self::Expired,
         Self::MaxLength,
         Self::Rejected,
         Self::DeliveryLimit,
         Self::Cycle,
+        Self::Duplicate,
         Self::NoDeadLetterExchange,
         Self::QueueDeleted,
         Self::Purged,
@@ -61,6 +64,7 @@ impl Cause {
             Self::Rejected => "rejected",
             Self::DeliveryLimit => "delivery_limit",
             Self::Cycle => "cycle",
+            Self::Duplicate => "duplicate",
             Self::NoDeadLetterExchange => "no_dead_letter_exchange",
             Self::QueueDeleted => "queue_deleted",
             Self::Purged => "purged",

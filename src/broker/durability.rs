@@ -180,7 +180,8 @@ impl Broker {
             let Some(channel) = self.channels.get_mut(place) else { continue };
             if let Mode::Confirm(confirms) = &mut channel.mode {
                 confirms.end_turn(point);
-                if early {
+                // Nothing new was written for a duplicate: what it waits for may be done.
+                if point <= synced {
                     confirms.synced(point);
                 }
                 if confirms.waits() {

@@ -132,6 +132,8 @@ pub struct Broker {
     deadlines: Deadlines,
     delayed: Delayed,
     budget: Budget,
+    /// Octets that all recent-history exchanges keep.
+    histories_bytes: u64,
     /// Octets of messages that wait for tx.commit.
     transactions_bytes: u64,
     durability: Durability,

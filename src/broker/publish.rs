@@ -56,6 +56,16 @@ pub(super) enum Outcome {
     Refused,
 }
 
+/// Whether a queue takes a message.
+pub(super) enum Welcome {
+    /// It does.
+    Room,
+    /// It is full and refuses.
+    Full,
+    /// It has one with the same deduplication header.
+    Duplicate,
+}
+
 /// Where the journal knows a message that is being moved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
@@ -278,15 +288,19 @@ impl Broker {
         let mut promise = Promise::Nothing;
         let mut refused = false;
         for id in &queues {
-            if self.make_room_for(*id, message) {
-                if let Some((place, policy)) = self.push(*id, message) {
-                    places.push(place);
-                    promise = promise.max(policy.promise());
-                    self.turn.sync_within(policy);
+            match self.make_room_for(*id, message) {
+                Welcome::Room => {
+                    if let Some((place, policy)) = self.push(*id, message) {
+                        places.push(place);
+                        promise = promise.max(policy.promise());
+                        self.turn.sync_within(policy);
+                    }
                 }
-            } else {
-                refused = true;
-                self.turn_away(*id, message);
+                Welcome::Full => {
+                    refused = true;
+                    self.turn_away(*id, message);
+                }
+                Welcome::Duplicate => promise = promise.max(self.drop_duplicate(*id, message)),
             }
         }
         let (now, journal) = (self.now, self.store.journal());
@@ -310,8 +324,16 @@ impl Broker {
 
     /// Lets consumers make room in a queue that has none for one more message, be it in memory or
     /// within its limits. Says whether the queue takes the message.
-    pub(super) fn make_room_for(&mut self, id: QueueId, message: &Message) -> bool {
-        let Some(queue) = self.queues.get(&id) else { return true };
+    pub(super) fn make_room_for(&mut self, id: QueueId, message: &Message) -> Welcome {
+        let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
+        if queue.has_duplicate(message) {
+            // What is in the queue may be over.
+            self.expire(id);
+            if self.queues.get(&id).is_some_and(|queue| queue.has_duplicate(message)) {
+                return Welcome::Duplicate;
+            }
+        }
+        let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
         let full = queue.refuses(message);
         if full || !queue.has_room(message, &self.budget) {
             let waited_for = queue.consumers.first().is_some();
@@ -321,9 +343,21 @@ impl Broker {
             if waited_for {
                 self.deliver(id);
             }
-            return !self.queues.get(&id).is_some_and(|queue| queue.refuses(message));
+            if self.queues.get(&id).is_some_and(|queue| queue.refuses(message)) {
+                return Welcome::Full;
+            }
         }
-        true
+        Welcome::Room
+    }
+
+    /// A queue does not take a message because it has one with the same deduplication header. Says
+    /// what its confirm promises: as much as that of the other, which may be under way.
+    fn drop_duplicate(&mut self, id: QueueId, message: &Message) -> Promise {
+        let Some(queue) = self.queues.get_mut(&id) else { return Promise::Nothing };
+        queue.drops.note(Cause::Duplicate, self.now, message);
+        self.drops.count(Cause::Duplicate, 1);
+        let keeps = queue.declared.persists() && message.persistent();
+        if keeps { queue.fsync(self.options.fsync).promise() } else { Promise::Nothing }
     }
 
     /// A full queue does not take a message: it is lost there, or dead at once.

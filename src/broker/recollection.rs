@@ -6,8 +6,9 @@
 //!                             messages, by age
 //! ```
 //!
-//! Both are bounded: a history by 4 MiB beside its length, a window by 16 MiB beside its size. A window is in the
-//! journal, if its exchange is durable; a history is lost with the process, as RabbitMQ's.
+//! Both are bounded: a history by 4 MiB beside its length, all of them by 64 MiB, a window by 16 MiB
+//! beside its size. A window is in the journal, if its exchange is durable; a history is lost with
+//! the process, as RabbitMQ's.
 
 use std::collections::VecDeque;
 
@@ -20,6 +21,9 @@ use super::exchange::Options;
 
 /// The octets that one history keeps at most.
 const HISTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The octets that the histories of all exchanges keep at most.
+const HISTORIES_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The octets of headers that one window keeps at most.
 const WINDOW_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -60,15 +64,23 @@ impl History {
         Self { length, messages: VecDeque::new(), bytes: 0 }
     }
 
-    /// Adds a message.
-    pub(super) fn push(&mut self, message: &Message) {
+    /// Adds a message; the oldest go where `total`, the octets of all histories, leaves no room.
+    pub(super) fn push(&mut self, message: &Message, total: &mut u64) {
+        let others = total.saturating_sub(self.bytes);
+        let most = HISTORY_BYTES_MAX.min(HISTORIES_BYTES_MAX.saturating_sub(others));
         let copy = message.compact();
         self.bytes += copy.size();
         self.messages.push_back(copy);
-        while self.messages.len() as u64 > self.length || self.bytes > HISTORY_BYTES_MAX {
+        while self.messages.len() as u64 > self.length || self.bytes > most {
             let Some(oldest) = self.messages.pop_front() else { break };
             self.bytes -= oldest.size();
         }
+        *total = others + self.bytes;
+    }
+
+    /// The octets that it keeps.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The messages, the oldest first.
@@ -148,14 +160,29 @@ mod tests {
     fn a_history_keeps_the_last_messages_within_its_bounds() {
         let mut history = History::new(3);
         for number in 0..10_u8 {
-            history.push(&Message::from_parts("", b"", &[0, 0], &[number], false));
+            let message = Message::from_parts("", b"", &[0, 0], &[number], false);
+            history.push(&message, &mut 0);
         }
         assert_eq!(history.messages().map(|kept| kept.body()[0]).collect::<Vec<_>>(), [7, 8, 9]);
         let mut long = History::new(u64::MAX);
         for _ in 0..100 {
-            long.push(&Message::from_parts("", b"", &[0, 0], &[0; 1 << 20], false));
+            let mut total = long.bytes();
+            let message = Message::from_parts("", b"", &[0, 0], &[0; 1 << 20], false);
+            long.push(&message, &mut total);
         }
         assert_eq!(long.messages().count(), 3);
+    }
+
+    #[test]
+    fn all_histories_together_have_a_bound() {
+        let message = Message::from_parts("", b"", &[0, 0], &[0; 1 << 20], false);
+        let mut total = 0;
+        let mut histories: Vec<_> = (0..50).map(|_| History::new(u64::MAX)).collect();
+        for _ in 0..5 {
+            histories.iter_mut().for_each(|history| history.push(&message, &mut total));
+        }
+        assert_eq!(total, histories.iter().map(History::bytes).sum::<u64>());
+        assert!(total <= HISTORIES_BYTES_MAX && total > HISTORIES_BYTES_MAX - (2 << 20));
     }
 
     #[test]

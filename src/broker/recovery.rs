@@ -66,6 +66,9 @@ impl Broker {
             broker.replay(entry, &mut replays)?;
         }
         broker.restore_messages(&mut recovery, &mut replays)?;
+        for queue in broker.queues.values_mut() {
+            queue.find_headers()?;
+        }
         broker.recovering = false;
         broker.complete_delays();
         broker.begin_access(&recovery)?;
@@ -133,6 +136,7 @@ impl Broker {
             deadlines: Default::default(),
             delayed: Default::default(),
             budget: Budget::new(options.resident_bytes_max),
+            histories_bytes: 0,
             transactions_bytes: 0,
             durability: Durability::default(),
             alarms: Alarms::default(),

@@ -81,13 +81,20 @@ impl Broker {
         let mut snapshot = self.store.begin_checkpoint()?;
         self.snapshot_definitions(&mut snapshot);
         let unacked = self.unacked_by_queue();
+        let mut delayed = self.delayed_by_queue();
         let mut ids: Vec<_> = self.queues.keys().copied().collect();
         ids.sort_unstable();
         for id in &ids {
             let Some(queue) = self.queues.get(id) else { continue };
             if queue.declared.persists() {
                 snapshot_offsets(&mut snapshot, queue);
-                snapshot_queue(&mut snapshot, queue, unacked.get(id).map_or(&[], Vec::as_slice));
+                let delayed = delayed.remove(id).unwrap_or_default();
+                snapshot_queue(
+                    &mut snapshot,
+                    queue,
+                    unacked.get(id).map_or(&[], Vec::as_slice),
+                    delayed,
+                );
             }
         }
         let mut files = Vec::new();
@@ -164,7 +171,7 @@ impl Broker {
                 by_queue.entry(delivered.queue).or_default().push(&delivered.item);
             }
         }
-        for (queue, item) in self.delayed.items() {
+        for (queue, item) in self.delayed.resident() {
             by_queue.entry(queue).or_default().push(item);
         }
         for dead in &self.morgue.waiting {
@@ -172,11 +179,26 @@ impl Broker {
         }
         by_queue
     }
+
+    /// What delayed exchanges hold back in the logs of their hidden queues.
+    fn delayed_by_queue(&self) -> BTreeMap<QueueId, Vec<Outstanding>> {
+        let mut by_queue = BTreeMap::<_, Vec<_>>::new();
+        for (queue, record) in self.delayed.logged() {
+            by_queue.entry(queue).or_default().push(record);
+        }
+        by_queue
+    }
 }
 
 /// Writes what a queue's messages need: for each level the log's extent, which of its records are
-/// taken and not settled, and the messages in memory.
-fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
+/// taken and not settled, and the messages in memory. `delayed` are records of its first level that
+/// wait for their time.
+fn snapshot_queue(
+    snapshot: &mut Snapshot,
+    queue: &Queue,
+    unacked: &[&Item],
+    mut delayed: Vec<Outstanding>,
+) {
     for level in queue.levels() {
         if level.id != queue.id {
             snapshot.level(queue.id, level.priority, level.id);
@@ -184,7 +206,10 @@ fn snapshot_queue(snapshot: &mut Snapshot, queue: &Queue, unacked: &[&Item]) {
         let taken = || unacked.iter().copied().chain(queue.delayed());
         let taken = || taken().filter(|item| item.level == level.id);
         let kept = || level.ready_items().chain(taken()).filter(|item| item.journaled);
-        let outstanding: Vec<_> = kept().filter_map(outstanding).collect();
+        let mut outstanding: Vec<_> = kept().filter_map(outstanding).collect();
+        if level.id == queue.id {
+            outstanding.append(&mut delayed);
+        }
         snapshot.queue(level.id, level.next_ordinal(), &level.log().state(), &outstanding);
         if level.redelivered_before() > Ordinal(0) {
             snapshot.redeliver(level.id, level.redelivered_before());

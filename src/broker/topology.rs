@@ -17,6 +17,7 @@ use super::events::{EVENT, EVENT_VHOST};
 use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
 use super::log_exchange::LOG;
 use super::queue::{Declaration, Queue};
+use super::recollection::Recollection;
 use super::vhost::{Exchange, ExchangeDeclaration, PREDECLARED, VirtualHost};
 
 impl Broker {
@@ -213,6 +214,9 @@ impl Broker {
             let Some(exchange) = self.exchanges.remove(&id) else { continue };
             self.exchange_event("exchange.deleted", &exchange.declared);
             self.drops.forget_exchange(id);
+            if let Recollection::History(history) = &exchange.recollection {
+                self.histories_bytes = self.histories_bytes.saturating_sub(history.bytes());
+            }
             let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
             self.vhosts[vhost].exchanges.remove(&name);
             self.vhosts[vhost].exchange_names.remove(&name);

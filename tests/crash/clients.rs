@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use leveret::client::{Client, ClientError};
 use leveret::ids::ChannelNumber;
-use leveret::wire::{Method, Properties, ShortBytes, ShortString, basic, confirm, queue};
+use leveret::wire::{
+    Field, Method, Properties, ShortBytes, ShortString, Table, basic, confirm, queue,
+};
 
 use crate::ledger::{Ledger, Name, body, name};
 use crate::random::Random;
 
-pub(crate) const QUEUES: [&str; 2] = ["first", "second"];
+/// The third has priorities, and loses its messages in all the ways there are to [`DEAD`].
+pub(crate) const QUEUES: [&str; 3] = ["first", "second", "third"];
+const DEAD: &str = "dead";
 const PUBLISHERS: u64 = 4;
 const CONSUMERS: u64 = 4;
 
@@ -83,7 +87,7 @@ fn publish(
     let mut tag = 0;
     while !stop.load(Ordering::Relaxed) {
         while unconfirmed.len() < window {
-            let place = random.below(2) as usize;
+            let place = random.below(QUEUES.len() as u64) as usize;
             let name = (place, publisher, numbers[place]);
             numbers[place] += 1;
             tag += 1;
@@ -123,11 +127,12 @@ pub(crate) fn send(client: &mut Client, channel: ChannelNumber, name: Name, leng
         routing_key: ShortBytes::clipped(QUEUES[name.0].as_bytes()),
         ..Default::default()
     };
-    let properties = Properties { delivery_mode: Some(2), ..Default::default() };
+    let priority = Some((name.2 % 7) as u8);
+    let properties = Properties { delivery_mode: Some(2), priority, ..Default::default() };
     client.publish(channel, publish, &properties, &body(name, length));
 }
 
-/// Consumes from both queues: acknowledges most, requeues some, leaves some until the end.
+/// Consumes from all queues: acknowledges most, requeues some, leaves some until the end.
 fn consume(
     address: SocketAddr,
     consumer: u64,
@@ -182,16 +187,34 @@ pub(crate) fn declare(address: SocketAddr) {
     let channel = client.open_channel(1).unwrap();
     for name in QUEUES {
         let queue = ShortString::clipped(name);
-        let declare = queue::Declare { queue, durable: true, ..Default::default() };
+        let arguments = if name == QUEUES[2] { hard() } else { Table::default() };
+        let declare = queue::Declare { queue, durable: true, arguments, ..Default::default() };
         client.call(channel, declare).unwrap();
     }
+    let queue = ShortString::clipped(DEAD);
+    let declare = queue::Declare { queue, durable: true, ..Default::default() };
+    client.call(channel, declare).unwrap();
+}
+
+/// The arguments of a queue in which a message has little time, room and patience.
+fn hard() -> Table {
+    let text = |text: &str| Field::LongString(text.as_bytes().to_vec());
+    let arguments = [
+        ("x-max-priority", Field::I32(3)),
+        ("x-max-length", Field::I32(200)),
+        ("x-message-ttl", Field::I32(150)),
+        ("x-delivery-limit", Field::I32(1)),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(DEAD)),
+    ];
+    arguments.into_iter().map(|(name, value)| (ShortString::clipped(name), value)).collect()
 }
 
 /// Takes everything that is left.
 pub(crate) fn drain(address: SocketAddr, ledger: &Ledger) {
     let mut client = Client::connect(address, "guest", "guest").unwrap();
     let channel = client.open_channel(1).unwrap();
-    for queue in QUEUES {
+    for queue in QUEUES.into_iter().chain([DEAD]) {
         loop {
             let queue = ShortString::clipped(queue);
             let answer = client.call(channel, basic::Get { queue, no_ack: true }).unwrap();

@@ -11,6 +11,7 @@
 
 mod configuration;
 mod coverage;
+mod delayed;
 mod graphs;
 mod naive_queue;
 mod permissions;

@@ -11,6 +11,8 @@ pub(crate) struct Rules {
     pub priorities: Option<u8>,
     /// x-delivery-limit.
     pub failures: Option<u32>,
+    /// x-message-deduplication.
+    pub deduplicates: bool,
     /// Whether so little may stay in memory that most waits in logs.
     pub spill: bool,
 }
@@ -37,11 +39,13 @@ impl Overflow {
 }
 
 /// A message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Letter {
     pub id: u32,
     pub priority: u8,
     pub persistent: bool,
+    /// x-deduplication-header.
+    pub header: Option<u8>,
     pub expires: u64,
     pub deliveries: u32,
     pub failures: u32,
@@ -81,23 +85,30 @@ impl NaiveQueue {
         }
     }
 
-    pub(crate) fn publish(&mut self, id: u32, priority: u8, own: Option<u64>, persistent: bool) {
+    /// Publishes a message, which expires after `own` milliseconds if not earlier.
+    pub(crate) fn publish(&mut self, letter: &Letter, own: Option<u64>) {
+        if self.rules.deduplicates && letter.header.is_some() {
+            self.expire();
+            let unacked = self.unacked.iter().map(|(_, letter, _)| letter);
+            if self.ready.iter().chain(unacked).any(|other| other.header == letter.header) {
+                return;
+            }
+        }
         if let Some((most, overflow @ (Overflow::Reject | Overflow::RejectDeadLetter))) =
             self.rules.limit
         {
             self.expire();
             if self.ready.len() >= most {
                 if overflow == Overflow::RejectDeadLetter {
-                    self.dead.push((id, "maxlen"));
+                    self.dead.push((letter.id, "maxlen"));
                 }
                 return;
             }
         }
         let ttl = [self.rules.ttl, own].into_iter().flatten().min();
         let expires = ttl.map_or(u64::MAX, |ttl| self.now + ttl);
-        let priority = self.rules.priorities.map_or(0, |highest| priority.min(highest));
-        let letter = Letter { id, priority, persistent, expires, deliveries: 0, failures: 0 };
-        self.ready.push(letter);
+        let priority = self.rules.priorities.map_or(0, |highest| letter.priority.min(highest));
+        self.ready.push(Letter { priority, expires, ..letter.clone() });
     }
 
     /// What happens by itself: deliveries, expirations, drops.

@@ -1,7 +1,7 @@
 //! One queue against a naive model: whatever is done to it, both say the same.
 //!
 //! A few dozen cases run by default, 500 with `LEVERET_FULL=1`. Limits, priorities, times to live,
-//! delivery limits and dead letters meet acknowledgements out of order, purges and restarts, in
+//! delivery limits, deduplication and dead letters meet acknowledgements out of order, purges and restarts, in
 //! order and by killing the broker.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use leveret::store::{MemoryDisk, Store, StoreOptions};
 use leveret::wire::{Field, Method, Properties, ShortBytes, ShortString, Table, basic, queue};
 use proptest::prelude::*;
 
-use crate::naive_queue::{NaiveQueue, Overflow, Rules, Seen};
+use crate::naive_queue::{Letter, NaiveQueue, Overflow, Rules, Seen};
 
 const CLIENT: ConnectionId = ConnectionId(1);
 const CHANNEL: ChannelNumber = ChannelNumber(1);
@@ -24,7 +24,7 @@ const BEGIN: u64 = 1_000_000;
 /// Something that is done to the queue.
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { priority: u8, expiration: Option<u64>, persistent: bool },
+    Publish { priority: u8, expiration: Option<u64>, persistent: bool, header: Option<u8> },
     Get { no_ack: bool },
     Ack(usize),
     Discard(usize),
@@ -39,8 +39,14 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let expiration = prop_oneof![3 => Just(None), 1 => (1_u64..60).prop_map(Some)];
-    let publish = (0_u8..6, expiration, prop::bool::weighted(0.8)).prop_map(
-        |(priority, expiration, persistent)| Step::Publish { priority, expiration, persistent },
+    let header = prop::option::weighted(0.3, 0_u8..6);
+    let publish = (0_u8..6, expiration, prop::bool::weighted(0.8), header).prop_map(
+        |(priority, expiration, persistent, header)| Step::Publish {
+            priority,
+            expiration,
+            persistent,
+            header,
+        },
     );
     let step = prop_oneof![
         12 => publish,
@@ -68,12 +74,14 @@ fn rules() -> impl Strategy<Value = Rules> {
     let limit = prop::option::of((0_usize..12, overflow));
     let priorities = prop::option::of(1_u8..5);
     let failures = prop::option::of(0_u32..3);
-    (prop::option::of(5_u64..100), limit, priorities, failures, any::<bool>()).prop_map(
-        |(ttl, limit, priorities, failures, spill)| Rules {
+    let ttl = prop::option::of(5_u64..100);
+    (ttl, limit, priorities, failures, any::<bool>(), any::<bool>()).prop_map(
+        |(ttl, limit, priorities, failures, deduplicates, spill)| Rules {
             ttl,
             limit,
             priorities,
             failures,
+            deduplicates,
             spill,
         },
     )
@@ -158,7 +166,7 @@ impl Pair {
     }
 
     fn declare(&self) -> queue::Declare {
-        let Rules { ttl, limit, priorities, failures, .. } = self.naive.rules;
+        let Rules { ttl, limit, priorities, failures, deduplicates, .. } = self.naive.rules;
         let number = |name, value: u64| (name, Field::I64(value.cast_signed()));
         let text = |name, value: &str| (name, Field::LongString(value.as_bytes().to_vec()));
         let mut arguments =
@@ -166,6 +174,9 @@ impl Pair {
         arguments.extend(ttl.map(|ttl| number("x-message-ttl", ttl)));
         arguments.extend(priorities.map(|most| number("x-max-priority", most.into())));
         arguments.extend(failures.map(|most| number("x-delivery-limit", most.into())));
+        if deduplicates {
+            arguments.push(("x-message-deduplication", Field::Boolean(true)));
+        }
         if let Some((most, overflow)) = limit {
             arguments.push(number("x-max-length", most as u64));
             arguments.push(text("x-overflow", overflow.name()));
@@ -177,11 +188,13 @@ impl Pair {
 
     fn step(&mut self, step: &Step) {
         match *step {
-            Step::Publish { priority, expiration, persistent } => {
+            Step::Publish { priority, expiration, persistent, header } => {
                 // Where most waits in a log, those with times of their own expire late.
                 let own = expiration.filter(|_| !self.naive.rules.spill);
-                self.naive.publish(self.next_id, priority, own, persistent);
-                self.publish(priority, own, persistent);
+                let id = self.next_id;
+                let letter = Letter { id, priority, persistent, header, ..Letter::default() };
+                self.publish(&letter, own);
+                self.naive.publish(&letter, own);
                 self.next_id += 1;
             }
             Step::Get { no_ack } => {
@@ -241,17 +254,20 @@ impl Pair {
         self.naive.end_turn();
     }
 
-    fn publish(&mut self, priority: u8, own: Option<u64>, persistent: bool) {
+    fn publish(&mut self, letter: &Letter, own: Option<u64>) {
+        let name = ShortString::clipped("x-deduplication-header");
+        let header = letter.header.map(|header| Table::from_iter([(name, Field::U8(header))]));
         let properties = Properties {
-            priority: Some(priority),
-            delivery_mode: Some(if persistent { 2 } else { 1 }),
+            headers: header,
+            priority: Some(letter.priority),
+            delivery_mode: Some(if letter.persistent { 2 } else { 1 }),
             expiration: own.map(|own| ShortBytes::clipped(own.to_string().as_bytes())),
             ..Properties::default()
         };
         let mut bytes = Vec::new();
         properties.encode(&mut bytes);
-        let body = self.next_id.to_string();
-        let message = Message::from_parts("", b"q", &bytes, body.as_bytes(), persistent);
+        let body = letter.id.to_string();
+        let message = Message::from_parts("", b"q", &bytes, body.as_bytes(), letter.persistent);
         let publish = Publish { mandatory: false, immediate: false, message };
         self.apply(Command::Publish(CHANNEL, publish));
         self.end_turn();

@@ -80,6 +80,8 @@ const KNOWN: &[Known] = &[
     known("x-stream-max-segment-size-bytes", Check::Integer(0, SEGMENT_BYTES_MAX), &[Stream]),
     known("x-stream-filter-size-bytes", Check::Integer(16, 255), &[Stream]),
     known("x-initial-cluster-size", Check::Integer(1, i64::MAX), &[Stream]),
+    // Of RabbitMQ's plugins.
+    known("x-message-deduplication", Check::Boolean, &[Classic, Quorum]),
     // Leveret's own.
     known("x-fsync", Check::Fsync, &[Classic, Quorum, Stream]),
 ];

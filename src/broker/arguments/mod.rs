@@ -128,6 +128,8 @@ pub struct QueueArguments {
     pub delayed_retry: Option<DelayedRetry>,
     /// `x-single-active-consumer`: one consumer at a time.
     pub single_active_consumer: bool,
+    /// `x-message-deduplication`: a message is dropped while one with its header is in the queue.
+    pub deduplicates: bool,
     /// `x-fsync`: what a confirm of a message in this queue means; `None` is the broker's policy.
     pub fsync: Option<FsyncPolicy>,
     /// `x-consumer-timeout`: how long a consumer may keep a delivery; zero is for ever.
@@ -173,6 +175,7 @@ impl QueueArguments {
                 .map(|limit| (limit >= 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))),
             delayed_retry: delayed_retry(table),
             single_active_consumer: boolean(table, "x-single-active-consumer"),
+            deduplicates: boolean(table, "x-message-deduplication"),
             fsync: text(table, "x-fsync").and_then(|policy| policy.parse().ok()),
             consumer_timeout: number(table, "x-consumer-timeout").map(Duration::from_millis),
             max_age: text(table, "x-max-age").and_then(age),

@@ -18,7 +18,7 @@ use super::super::call::Call;
 use super::super::command::Move;
 use super::super::exception::{Exception, precondition_failed};
 use super::super::permission::Object;
-use super::super::publish::Source;
+use super::super::publish::{Source, Welcome};
 use super::super::queue::Item;
 use super::queue::{readable, usable};
 use crate::ids::QueueId;
@@ -56,7 +56,7 @@ impl Broker {
     /// Moves the first ready message. Says whether there was one, and room for it.
     fn move_one(&mut self, from: QueueId, to: QueueId) -> bool {
         let Some((item, message)) = self.take_live(from, Item::expired) else { return false };
-        if !self.make_room_for(to, &message) {
+        if !matches!(self.make_room_for(to, &message), Welcome::Room) {
             if let Some(queue) = self.queues.get_mut(&from) {
                 queue.requeue(item);
             }

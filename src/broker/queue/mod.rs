@@ -15,12 +15,14 @@
 //! A queue knows no exchange, no channel and no clock: it reports, the broker decides.
 
 mod delayed;
+mod duplicates;
 mod item;
 mod level;
 mod limits;
 mod ready;
 mod spill;
 
+pub(super) use duplicates::deduplication_key;
 pub(super) use item::{Budget, Held, Item, property_flags};
 pub(super) use level::Level;
 
@@ -40,6 +42,7 @@ use super::settings::{NEVER, QueueSettings};
 use super::statistics::MessageStats;
 use super::stream::Stream;
 use delayed::DelayedKey;
+use duplicates::Duplicates;
 use item::Room;
 
 /// What a queue was declared as.
@@ -94,6 +97,8 @@ pub(super) struct Queue {
     others: BTreeMap<u8, Level>,
     /// Messages that came back and wait before they are delivered again.
     delayed: BTreeMap<DelayedKey, Item>,
+    /// The deduplication headers of its messages, if it looks at them.
+    duplicates: Option<Box<Duplicates>>,
     room: Room,
     /// What it has beside its level if it is a stream.
     pub stream: Option<Box<Stream>>,
@@ -114,6 +119,7 @@ impl Queue {
         let settings = QueueSettings::of(&declared.arguments, None);
         let priority = settings.priorities.map_or(0, |known| known.absent);
         let stream = (declared.arguments.queue_type == QueueType::Stream).then(Box::default);
+        let duplicates = declared.arguments.deduplicates.then(Box::default);
         let level = Level::new(id, priority, declared.persists(), log);
         Self {
             id,
@@ -129,6 +135,7 @@ impl Queue {
             level,
             others: BTreeMap::new(),
             delayed: BTreeMap::new(),
+            duplicates,
             room: Room::default(),
             stream,
             stats: MessageStats::default(),

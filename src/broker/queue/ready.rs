@@ -79,6 +79,7 @@ impl Queue {
         self.ready_body_bytes += u64::from(item.body_length);
         let place = (level.id, ordinal, item.journaled);
         level.push(item, &self.settings, &mut self.room, budget);
+        self.note_header((place.0, ordinal), message);
         Some(place)
     }
 
@@ -126,6 +127,7 @@ impl Queue {
                 None => {
                     // A damaged record, which the store reports.
                     self.come_to_rest(&item);
+                    self.forget_header(&item);
                     if let (Held::Logged(location), Some(level)) =
                         (&item.held, self.level_mut(priority))
                     {
@@ -176,6 +178,7 @@ impl Queue {
 
     /// Gives back what a message takes in memory or in its log.
     pub(super) fn release(&mut self, item: &Item, budget: &mut Budget) {
+        self.forget_header(item);
         match &item.held {
             Held::Resident(message) => self.room.free(message, budget),
             Held::Logged(location) => {
@@ -214,6 +217,7 @@ impl Queue {
     /// Puts a message that was taken back to its place.
     pub(crate) fn requeue(&mut self, item: Item) {
         self.come_to_rest(&item);
+        self.note_taken(&item, false);
         self.ready_body_bytes += u64::from(item.body_length);
         if let Some(level) = self.level_mut(item.priority) {
             level.place(item);
@@ -274,6 +278,7 @@ impl Queue {
             }
         }
         self.ready_body_bytes = 0;
+        self.forget_ready_headers();
         (count, journaled)
     }
 
@@ -346,6 +351,7 @@ impl Queue {
         let length = u64::from(item.body_length);
         self.outstanding += 1;
         self.outstanding_bytes += length;
+        self.note_taken(item, true);
         self.ready_body_bytes = self.ready_body_bytes.saturating_sub(length);
     }
 }

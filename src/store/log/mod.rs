@@ -36,6 +36,7 @@ mod cursor;
 mod gaps;
 mod head;
 mod restore;
+mod scan;
 
 pub use cursor::{Cursor, Views};
 pub use gaps::Gap;
