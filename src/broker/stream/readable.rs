@@ -41,7 +41,10 @@ impl Readable {
     /// The journal is synced up to `point`. Says whether more may be read.
     fn synced(&mut self, point: SyncPoint) -> bool {
         let mut more = false;
-        while let Some((_, ordinal)) = self.unsynced.pop_front_if(|(waits, _)| *waits <= point) {
+        while let Some((waits, ordinal)) = self.unsynced.front().copied()
+            && waits <= point
+        {
+            self.unsynced.pop_front();
             more |= self.all_below(ordinal);
         }
         more

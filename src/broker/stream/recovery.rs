@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{Ordinal, QueueId};
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Snapshot, StoreError, StreamOffset};
 use crate::wire::ShortString;
 
 use super::super::Broker;
@@ -37,9 +37,10 @@ impl Broker {
     }
 
     /// A consumer of a stream goes on there: told by the journal or a snapshot.
-    pub(in crate::broker) fn replay_offset(&mut self, id: QueueId, tag: &str, next: Ordinal) {
-        if let Some(stream) = self.queues.get_mut(&id).and_then(|queue| queue.stream.as_mut()) {
-            stream.offsets.set(&ShortString::clipped(tag), next);
+    pub(in crate::broker) fn replay_offset(&mut self, told: &StreamOffset) {
+        let queue = self.queues.get_mut(&told.queue);
+        if let Some(stream) = queue.and_then(|queue| queue.stream.as_mut()) {
+            stream.offsets.set(&ShortString::clipped(&told.consumer_tag), told.next);
         }
     }
 }
