@@ -220,9 +220,7 @@ impl Broker {
             }
             // A run that ends before it begins: nothing is in it.
             Entry::Settle { .. } | Entry::Deliver { .. } | Entry::GiveBack { .. } => {}
-            Entry::Offset { queue, consumer_tag, next } => {
-                self.replay_offset(queue, &consumer_tag, next);
-            }
+            Entry::Offset(offset) => self.replay_offset(&offset),
             Entry::Redeliver { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {
                     replay.redelivered_before = replay.redelivered_before.max(before);

@@ -14,7 +14,7 @@ impl Broker {
     pub(super) fn settle(&mut self, channel: usize, delivered: &Delivered) {
         self.make_room(channel, delivered);
         if !delivered.item.journaled {
-            self.advance(delivered); // it may be from a stream
+            self.advance(delivered, true); // it may be from a stream
         }
         self.forget(delivered.queue, &delivered.item);
     }
@@ -32,7 +32,7 @@ impl Broker {
     pub(super) fn discard(&mut self, channel: usize, delivered: Delivered) {
         self.make_room(channel, &delivered);
         if self.is_stream(delivered.queue) {
-            self.advance(&delivered);
+            self.advance(&delivered, true);
             return;
         }
         let (queue, item) = (delivered.queue, Some(delivered.item));
@@ -43,10 +43,11 @@ impl Broker {
     /// instead, where failures are counted.
     pub(super) fn requeue(&mut self, channel: usize, delivered: Delivered, requeue: Requeue) {
         self.make_room(channel, &delivered);
+        if self.is_stream(delivered.queue) {
+            return self.advance(&delivered, false);
+        }
         let Delivered { queue: id, mut item, .. } = delivered;
-        let Some(queue) = self.queues.get_mut(&id).filter(|queue| !queue.is_stream()) else {
-            return; // a stream keeps its messages, wherever its consumers are
-        };
+        let Some(queue) = self.queues.get_mut(&id) else { return };
         if queue.settings.counts_deliveries && requeue == Requeue::Returned {
             item.returns = item.returns.saturating_add(1);
             if item.journaled {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::ids::{QueueId, Timestamp};
 use crate::message::Message;
-use crate::store::{Entry, Place};
+use crate::store::{Entry, Place, StreamOffset};
 use crate::wire::{Field, Method, Table};
 
 /// A name and its value.
@@ -37,7 +37,7 @@ fn name(entry: &Entry) -> &'static str {
         Entry::GiveBack { .. } => "give back",
         Entry::Purge { .. } => "purge",
         Entry::Redeliver { .. } => "redeliver",
-        Entry::Offset { .. } => "offset",
+        Entry::Offset(_) => "offset",
     }
 }
 
@@ -73,7 +73,7 @@ fn values(entry: &Entry) -> Vec<Fact> {
         Entry::Level { queue, priority, id } => {
             vec![of(*queue), ("priority", json!(priority)), ("level_id", json!(id.0))]
         }
-        Entry::Offset { queue, consumer_tag, next } => {
+        Entry::Offset(StreamOffset { queue, consumer_tag, next }) => {
             vec![of(*queue), ("consumer_tag", json!(consumer_tag)), ("next", json!(next.0))]
         }
         Entry::Remember { virtual_host, exchange, until, header } => vec![

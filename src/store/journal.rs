@@ -23,6 +23,7 @@ use super::disk::DiskFile;
 use super::entry::{self, Place};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
+use super::offset;
 use super::options::StoreOptions;
 use super::record::{Gather, Kind, RECORD_BYTES};
 use super::room::Room;
@@ -225,7 +226,7 @@ impl Journal {
 
     /// A consumer of a stream has got on: all before `next` is done with.
     pub fn remember_offset(&mut self, queue: QueueId, consumer_tag: &str, next: Ordinal) {
-        self.put(|gather| entry::put_offset(gather, queue, consumer_tag, next));
+        self.put(|gather| offset::put(gather, queue, consumer_tag, next));
     }
 
     /// A message went to all these places.

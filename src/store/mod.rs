@@ -56,6 +56,8 @@ mod reader;
 
 mod log;
 
+mod offset;
+
 mod entry;
 
 mod room;
@@ -96,6 +98,7 @@ pub use inspect::{
 pub use journal::Journal;
 pub use log::{Cursor, Gap, QueueLog, Views};
 pub use mapping::Mapping;
+pub use offset::StreamOffset;
 pub use options::StoreOptions;
 pub use reader::Stored;
 pub use recovery::{Entries, Recovery};

@@ -14,6 +14,7 @@ use super::entry::{self, Decoded, Outstanding, Place};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
 use super::journal::EntryWriter;
+use super::offset;
 use super::record::{self, FIRST_RECORD, Step};
 use super::segment::LogState;
 use crate::ids::{Ordinal, QueueId, Timestamp};
@@ -77,7 +78,7 @@ impl Snapshot {
 
     /// Where the consumer of a stream with this tag goes on.
     pub fn remember_offset(&mut self, queue: QueueId, consumer_tag: &str, next: Ordinal) {
-        self.writer.put(0, |gather| entry::put_offset(gather, queue, consumer_tag, next));
+        self.writer.put(0, |gather| offset::put(gather, queue, consumer_tag, next));
     }
 
     /// How many deliveries of a message were given back without having failed.

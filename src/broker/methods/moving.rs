@@ -20,7 +20,7 @@ use super::super::exception::{Exception, precondition_failed};
 use super::super::permission::Object;
 use super::super::publish::{Source, Welcome};
 use super::super::queue::Item;
-use super::queue::{readable, usable};
+use super::queue::{readable, refuse_stream, usable};
 use crate::ids::QueueId;
 
 /// So many messages are moved by one command at most; others have their turn then.
@@ -33,6 +33,7 @@ pub(in super::super) fn move_ready(
     order: &Move,
 ) -> Result<(), Exception> {
     let from = readable(broker, call, &order.from)?;
+    refuse_stream(broker, from, "moving")?;
     let (from, from_policy) = (from.id, from.fsync(broker.options.fsync));
     broker.permit(call, Operation::Write, Object::Exchange(""))?;
     let to = usable(broker, call, &order.to)?;

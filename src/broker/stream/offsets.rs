@@ -56,6 +56,8 @@ impl Offsets {
 #[derive(Debug)]
 pub(super) struct Progress {
     open: BTreeSet<Ordinal>,
+    /// The first that was given back: it is to come again.
+    returned: Option<Ordinal>,
     /// Behind the last message that was delivered.
     next: Ordinal,
 }
@@ -63,7 +65,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Of a consumer that begins at `next`.
     pub(super) fn from(next: Ordinal) -> Self {
-        Self { open: BTreeSet::new(), next }
+        Self { open: BTreeSet::new(), returned: None, next }
     }
 
     /// A message was delivered; those before it that were not are none of this consumer's.
@@ -74,19 +76,25 @@ impl Progress {
 
     /// Where the consumer goes on if it ends now.
     fn goes_on(&self) -> Ordinal {
-        self.open.first().copied().unwrap_or(self.next)
+        let open = self.open.first().copied().unwrap_or(self.next);
+        self.returned.map_or(open, |returned| open.min(returned))
     }
 }
 
 impl Broker {
-    /// A consumer is done with a delivery from a stream.
-    pub(in crate::broker) fn advance(&mut self, delivered: &Delivered) {
+    /// A consumer is done with a delivery from a stream, or has given it back.
+    pub(in crate::broker) fn advance(&mut self, delivered: &Delivered, done: bool) {
         let Some((key, number)) = delivered.consumer else { return };
         let consumer = self.consumers.get_mut(key.0).filter(|one| one.number == number);
         let Some(consumer) = consumer else { return };
         let progress = consumer.subscription.as_mut().and_then(|one| one.progress.as_mut());
         let Some(progress) = progress else { return };
-        progress.open.remove(&delivered.item.ordinal);
+        let ordinal = delivered.item.ordinal;
+        progress.open.remove(&ordinal);
+        if !done {
+            let first = progress.returned.map_or(ordinal, |returned| returned.min(ordinal));
+            progress.returned = Some(first);
+        }
         let (goes_on, id) = (progress.goes_on(), delivered.queue);
         if let Some(stream) = self.queues.get_mut(&id).and_then(|queue| queue.stream.as_mut())
             && stream.offsets.get(&consumer.tag) != Some(goes_on)

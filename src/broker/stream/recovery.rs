@@ -5,7 +5,7 @@
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Snapshot, StoreError, StreamOffset};
 use crate::wire::ShortString;
 
 use super::super::Broker;
@@ -31,9 +31,10 @@ impl Broker {
     }
 
     /// A consumer of a stream goes on there: told by the journal or a snapshot.
-    pub(in crate::broker) fn replay_offset(&mut self, id: QueueId, tag: &str, next: Ordinal) {
-        if let Some(stream) = self.queues.get_mut(&id).and_then(|queue| queue.stream.as_mut()) {
-            stream.offsets.set(&ShortString::clipped(tag), next);
+    pub(in crate::broker) fn replay_offset(&mut self, told: &StreamOffset) {
+        let queue = self.queues.get_mut(&told.queue);
+        if let Some(stream) = queue.and_then(|queue| queue.stream.as_mut()) {
+            stream.offsets.set(&ShortString::clipped(&told.consumer_tag), told.next);
         }
     }
 }

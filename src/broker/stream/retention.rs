@@ -15,6 +15,7 @@ use crate::ids::{QueueId, Timestamp};
 use crate::store::StoreError;
 
 use super::super::Broker;
+use super::super::drops::Cause;
 use super::super::queue::Queue;
 use super::super::settings::{NEVER, QueueSettings};
 
@@ -54,14 +55,20 @@ impl Queue {
         level.log_mut().limit_segments(bytes.max(SEGMENT_BYTES_MIN));
     }
 
-    /// Drops the segments that are beyond the limits.
-    fn retain(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let QueueSettings { max_age, max_length_bytes, .. } = self.settings;
+    /// Drops the segments that are beyond the length.
+    fn forget_excess(&mut self) -> Result<(), StoreError> {
+        let most = self.settings.max_length_bytes;
+        let Some((_, level)) = self.stream_parts() else { return Ok(()) };
+        let log = level.log_mut();
+        while most.is_some_and(|most| log.ready_bytes() > most) && log.drop_first_segment()? {}
+        Ok(())
+    }
+
+    /// Drops the segments that are too old.
+    fn forget_old(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let max_age = self.settings.max_age;
         let Some((stream, level)) = self.stream_parts() else { return Ok(()) };
         let log = level.log_mut();
-        while max_length_bytes.is_some_and(|most| log.ready_bytes() > most)
-            && log.drop_first_segment()?
-        {}
         let Some(age) = max_age else {
             stream.horizon = Default::default();
             return Ok(());
@@ -81,9 +88,19 @@ impl Queue {
 }
 
 impl Broker {
-    /// Drops what a stream keeps no longer.
+    /// Drops what a stream keeps no longer, and counts it.
     pub(super) fn retain(&mut self, id: QueueId) -> Result<(), StoreError> {
         let now = self.now;
-        self.queues.get_mut(&id).map_or(Ok(()), |queue| queue.retain(now))
+        let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
+        let all = queue.ready();
+        queue.forget_excess()?;
+        let young = queue.ready();
+        queue.forget_old(now)?;
+        let counts = [(Cause::MaxLength, all - young), (Cause::Expired, young - queue.ready())];
+        for (cause, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            queue.drops.count(cause, count);
+            self.drops.count(cause, count);
+        }
+        Ok(())
     }
 }

@@ -6,10 +6,9 @@
 //!   publish   | 3 | flags | published | count | count x (queue, ordinal, deliveries) | message |
 //!   settle    | 4 | queue | first | last - first |
 //!   deliver   | 5 | queue | first | last - first |
-//!   purge     | 6 | queue | before |
+//!   purge     | 6 | queue | before |               redeliver | 15 | the same |
 //!   remember  | 14 | virtual host: text | exchange: text | until | header: the rest |
 //!   end       | 7 | highest queue id |                    the last entry of a snapshot
-//!   redeliver | 15 | queue | before |
 //!   change    | 10 | what users, vhosts, policies became: a field table, the rest |
 //!   transfer  | 8 | queue | ordinal | what follows the 3 of a publish |
 //!   level     | 9 | queue | priority | its own queue id |
@@ -17,8 +16,7 @@
 //!   offset    | 18 | queue | ordinal | consumer tag: the rest |
 //! ```
 //!
-//! The first octet of an entry says which it is; the others are numbers as [`super::codec`] has
-//! them.
+//! The first octet says which it is; numbers are as [`super::codec`] has them.
 
 mod put;
 
@@ -26,6 +24,7 @@ pub(super) use put::*;
 
 use super::codec::Source;
 use super::content;
+use super::offset::{self, StreamOffset};
 use super::segment::{Location, LogState};
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
@@ -162,16 +161,8 @@ pub enum Entry {
         before: Ordinal,
     },
     /// A consumer of a stream has got on.
-    Offset {
-        /// The stream.
-        queue: QueueId,
-        /// The consumer's tag.
-        consumer_tag: String,
-        /// The first message that it is not done with.
-        next: Ordinal,
-    },
-    /// All messages below an ordinal may have been delivered: a power cut took the journal's end,
-    /// which would have told.
+    Offset(StreamOffset),
+    /// All messages below an ordinal may have been delivered: a power cut took what would tell.
     Redeliver {
         /// The queue.
         queue: QueueId,
@@ -224,11 +215,7 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
             let (queue, first, last) = decode_run(source)?;
             Entry::GiveBack { queue, first, last, times: source.number_u32()? }
         }
-        18 => {
-            let (queue, next) = (QueueId(source.number()?), Ordinal(source.number()?));
-            let consumer_tag = std::str::from_utf8(&bytes[source.rest()]).ok()?.to_owned();
-            Entry::Offset { queue, consumer_tag, next }
-        }
+        offset::KIND => Entry::Offset(offset::take(bytes, source)?),
         _ => return None,
     };
     source.is_empty().then_some(Decoded::Entry(entry))

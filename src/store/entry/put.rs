@@ -117,18 +117,6 @@ pub(in crate::store) fn put_remember(
     gather.put(header);
 }
 
-pub(in crate::store) fn put_offset(
-    gather: &mut Gather,
-    queue: QueueId,
-    consumer_tag: &str,
-    next: Ordinal,
-) {
-    gather.put(&[18]);
-    gather.put_number(queue.0);
-    gather.put_number(next.0);
-    gather.put(consumer_tag.as_bytes());
-}
-
 pub(in crate::store) fn put_end(gather: &mut Gather, queue_max: QueueId) {
     gather.put(&[7]);
     gather.put_number(queue_max.0);

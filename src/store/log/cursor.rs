@@ -196,15 +196,6 @@ impl QueueLog {
         self.head.segment..self.segments_end()
     }
 
-    /// The first message that is kept: its ordinal. None if nothing is.
-    ///
-    /// # Errors
-    /// If its segment cannot be mapped.
-    pub fn first_kept(&self, views: &mut Views) -> Result<Option<Ordinal>, StoreError> {
-        let mut cursor = Cursor::default();
-        Ok(self.read_next(views, &mut cursor, Ordinal(u64::MAX))?.map(|stored| stored.ordinal))
-    }
-
     /// When the second segment begins: all messages of the first are older. None if there is one
     /// segment only.
     ///

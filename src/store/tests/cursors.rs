@@ -79,10 +79,10 @@ fn segments_that_are_dropped_are_passed_over() {
     log.flush().unwrap();
     let second = log.second_begins(&mut views).unwrap().unwrap();
     assert!(log.drop_first_segment().unwrap());
-    let first = log.first_kept(&mut views).unwrap().unwrap();
-    assert_eq!(Timestamp(1000 + first.0), second);
-    assert_eq!(log.ready(), 301 - first.0);
-    assert_eq!(read(&log, &mut views, &mut late), Vec::from_iter(first.0..=300));
+    let first = from(&log, &mut views, 0)[0];
+    assert_eq!(Timestamp(1000 + first), second);
+    assert_eq!(log.ready(), 301 - first);
+    assert_eq!(read(&log, &mut views, &mut late), Vec::from_iter(first..=300));
     while log.drop_first_segment().unwrap() {}
     assert_eq!(log.segments().count(), 1);
     assert!(log.ready() > 0);
@@ -98,7 +98,7 @@ fn a_restored_log_is_read_from_where_it_begins() {
     let state = state(&mut log);
     assert!(log.drop_first_segment().unwrap());
     let mut views = Views::default();
-    let first = log.first_kept(&mut views).unwrap().unwrap().0;
+    let first = from(&log, &mut views, 0)[0];
     drop((log, store));
     let (store, _) = open(&disk);
     let mut log = store.restore_log(QUEUE, &state, []).unwrap();

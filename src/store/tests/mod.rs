@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Entry, Location, LogState, MemoryDisk, Outstanding, Place, QueueLog, Recovery, Store,
-    StoreError, StoreOptions,
+    StoreError, StoreOptions, StreamOffset,
 };
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
@@ -119,7 +119,7 @@ fn line(entry: &Entry) -> String {
         Entry::Remember { virtual_host, exchange, until, header } => {
             format!("remember {virtual_host} {exchange} until {until:?} {header:?}")
         }
-        Entry::Offset { queue, consumer_tag, next } => {
+        Entry::Offset(StreamOffset { queue, consumer_tag, next }) => {
             format!("offset {queue} {consumer_tag} next {next}")
         }
         Entry::Redeliver { queue, before } => format!("redeliver {queue} before {before}"),
