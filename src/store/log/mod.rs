@@ -24,19 +24,18 @@ use std::sync::{Arc, Weak};
 
 use super::directory::{QUEUES, SyncFile};
 use super::error::StoreError;
-use super::header::{Counts, FileHeader, FileKind};
+use super::header::Counts;
 use super::mapping::Mapping;
 use super::options::StoreOptions;
 use super::reader::{Found, SegmentReader, Stored};
 use super::segment::{Location, LogState, SegmentWriter, Shelf};
-use crate::ids::{Ordinal, Timestamp};
-use crate::message::Message;
 
 mod cursor;
 mod gaps;
 mod head;
 mod restore;
 mod scan;
+mod tail;
 
 pub use cursor::{Cursor, Views};
 pub use gaps::Gap;
@@ -107,69 +106,6 @@ impl QueueLog {
             damaged: Cell::new(0),
             skipped: 0,
         }
-    }
-
-    /// Appends a message; its ordinal is higher than all before. Nothing is on disk before
-    /// [`QueueLog::flush`].
-    pub fn append(&mut self, ordinal: Ordinal, message: &Message, published: Timestamp) {
-        if !self.writers.back().is_some_and(|last| last.takes(ordinal, message, published)) {
-            self.begin_segment(ordinal, message, published);
-        }
-        if let Some(writer) = self.writers.back_mut() {
-            writer.append(ordinal, message, published);
-        }
-        for counts in [&mut self.appended, &mut self.ready] {
-            counts.all.add(message.size());
-            if message.persistent() {
-                counts.persistent.add(message.size());
-            }
-        }
-    }
-
-    fn begin_segment(&mut self, ordinal: Ordinal, message: &Message, published: Timestamp) {
-        let header = FileHeader {
-            kind: FileKind::Segment,
-            generation: self.next_segment,
-            queue: self.shelf.queue,
-            base: ordinal.0,
-            time: published,
-            before: self.appended,
-        };
-        self.next_segment += 1;
-        self.writers.push_back(SegmentWriter::plan(header, self.segment_bytes, message));
-        self.segment_bytes = (2 * self.segment_bytes).min(self.segment_bytes_max);
-    }
-
-    /// Writes what was appended, with one call for each segment that is touched.
-    ///
-    /// # Errors
-    /// If there is no room for a new segment or no descriptor for it ([`StoreError::is_passing`]):
-    /// then nothing is lost, and a later flush may succeed. After any other error the store refuses
-    /// to write.
-    pub fn flush(&mut self) -> Result<(), StoreError> {
-        while let Some(writer) = self.writers.front_mut() {
-            if !writer.is_flushed() {
-                if !self.directory_made {
-                    self.shelf.make()?;
-                    self.directory_made = true;
-                }
-                writer.flush(&self.shelf)?;
-                let number = writer.number();
-                self.unsynced_from.get_or_insert(number);
-            }
-            if self.writers.len() == 1 {
-                break;
-            }
-            if let Some(full) = self.writers.pop_front() {
-                self.shelf.close(full.number());
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives back the memory that gathering took.
-    pub fn trim(&mut self) {
-        self.writers.iter_mut().for_each(SegmentWriter::trim);
     }
 
     /// Takes the next ready message. It is outstanding until [`QueueLog::release`]. Damaged ones
