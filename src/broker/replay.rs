@@ -105,6 +105,8 @@ impl Replay {
 
     /// All ready messages below an ordinal were dropped.
     pub(super) fn purge(&mut self, before: Ordinal) {
+        // Transient messages before it are told of by nothing else.
+        self.next_ordinal = self.next_ordinal.max(before);
         self.purged_before = self.purged_before.max(before);
     }
 

@@ -105,6 +105,20 @@ proptest! {
     }
 }
 
+/// Ordinals that only a purge tells of are not given to others.
+#[test]
+fn what_comes_after_a_purge_of_transient_messages_survives_two_kills() {
+    let rules = Rules { ttl: None, limit: None, priorities: None, failures: None, spill: true };
+    let mut pair = Pair::new(rules);
+    let publish = |persistent| Step::Publish { priority: 0, expiration: None, persistent };
+    let mut steps = vec![publish(false); 20];
+    steps.extend([Step::Purge, Step::Kill, publish(true), Step::Kill]);
+    for (number, step) in steps.iter().enumerate() {
+        pair.step(step);
+        pair.compare(number, step);
+    }
+}
+
 /// The broker's queue and the naive one, and what came out of the first.
 struct Pair {
     naive: NaiveQueue,

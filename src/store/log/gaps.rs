@@ -38,6 +38,11 @@ struct Edge {
 }
 
 impl QueueLog {
+    /// The segments that were missing when the log was restored; told once.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.gaps)
+    }
+
     /// The gaps of a log that was left in this state, where these segments were found.
     pub(super) fn find_gaps(
         &self,

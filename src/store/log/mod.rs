@@ -296,11 +296,6 @@ impl QueueLog {
         self.shelf.directory.disk.discard(&self.shelf.path());
     }
 
-    /// The segments that were missing when the log was restored; told once.
-    pub fn take_gaps(&mut self) -> Vec<Gap> {
-        std::mem::take(&mut self.gaps)
-    }
-
     /// How many messages were found damaged or missing since the last call.
     pub fn take_damaged(&mut self) -> u64 {
         self.damaged.take()
