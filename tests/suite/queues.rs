@@ -108,9 +108,17 @@ proptest! {
 /// Ordinals that only a purge tells of are not given to others.
 #[test]
 fn what_comes_after_a_purge_of_transient_messages_survives_two_kills() {
-    let rules = Rules { ttl: None, limit: None, priorities: None, failures: None, spill: true };
+    let rules = Rules {
+        ttl: None,
+        limit: None,
+        priorities: None,
+        failures: None,
+        deduplicates: false,
+        spill: true,
+    };
     let mut pair = Pair::new(rules);
-    let publish = |persistent| Step::Publish { priority: 0, expiration: None, persistent };
+    let publish =
+        |persistent| Step::Publish { priority: 0, expiration: None, persistent, header: None };
     let mut steps = vec![publish(false); 20];
     steps.extend([Step::Purge, Step::Kill, publish(true), Step::Kill]);
     for (number, step) in steps.iter().enumerate() {

@@ -228,7 +228,7 @@ impl QueueLog {
         self.ready.all.records
     }
 
-    /// Octets of the ready messages, as [`Message::size`] counts them.
+    /// Octets of the ready messages, as [`crate::message::Message::size`] counts them.
     pub fn ready_bytes(&self) -> u64 {
         self.ready.all.octets
     }
