@@ -210,6 +210,20 @@ impl Broker {
         }
     }
 
+    /// A connection has written so much of its deliveries: there is room for more.
+    pub(super) fn drained(&mut self, place: usize, bytes: u64) {
+        let limit = self.options.outbox_bytes_max;
+        let connection = &mut self.connections[place];
+        let was_full = connection.outbox_bytes >= limit;
+        connection.outbox_bytes = connection.outbox_bytes.saturating_sub(bytes);
+        if was_full && connection.outbox_bytes < limit {
+            let channels: Vec<_> = connection.channels.values().copied().collect();
+            for channel in channels {
+                self.rouse_channel(channel);
+            }
+        }
+    }
+
     /// Tells the journal that a message was handed to a consumer, if it knows the message.
     pub(super) fn note_delivery(&mut self, item: &Item) {
         if item.journaled {

@@ -113,6 +113,7 @@ impl Broker {
         let Some(place) = self.connection_places.remove(&id) else { return };
         self.alarms.forget(place);
         self.full_queues.forget(place);
+        self.pacing.forget(place);
         self.release_connection(place, effects);
         self.connection_event("connection.closed", place);
         let connection = self.connections.remove(place);

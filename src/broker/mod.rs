@@ -46,6 +46,7 @@ mod methods;
 mod names;
 mod notices;
 mod options;
+mod pacing;
 mod permission;
 mod policies;
 mod publish;
@@ -107,6 +108,7 @@ use exchange::Destination;
 use fsync::Promise;
 use full_queues::FullQueues;
 use names::Names;
+use pacing::Pacing;
 use queue::{Budget, Queue};
 use routing::Scratch;
 use timers::Timers;
@@ -139,6 +141,7 @@ pub struct Broker {
     durability: Durability,
     alarms: Alarms,
     full_queues: FullQueues,
+    pacing: Pacing,
     turn: Turn,
     names: Names,
     next_exchange: ExchangeId,
@@ -236,6 +239,7 @@ impl Broker {
         self.morgue.reopen();
         self.bury_dead();
         self.deliver_touched();
+        self.release_paced(now, effects);
         for id in std::mem::take(&mut self.turn.later) {
             self.touch(id);
         }
@@ -262,6 +266,7 @@ impl Broker {
             self.durability.deadline(),
             self.alarms.deadline(),
             self.next_release(),
+            self.pacing.deadline(),
             self.timers.next(),
             self.deadlines.first(),
             self.delayed.first(),
@@ -272,20 +277,6 @@ impl Broker {
     /// The messages that left without an acknowledgement.
     pub fn drops(&self) -> &Drops {
         &self.drops
-    }
-
-    /// A connection has written so much of its deliveries: there is room for more.
-    fn drained(&mut self, place: usize, bytes: u64) {
-        let limit = self.options.outbox_bytes_max;
-        let connection = &mut self.connections[place];
-        let was_full = connection.outbox_bytes >= limit;
-        connection.outbox_bytes = connection.outbox_bytes.saturating_sub(bytes);
-        if was_full && connection.outbox_bytes < limit {
-            let channels: Vec<_> = connection.channels.values().copied().collect();
-            for channel in channels {
-                self.rouse_channel(channel);
-            }
-        }
     }
 
     fn method(

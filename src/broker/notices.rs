@@ -8,6 +8,8 @@ use crate::message::Message;
 use crate::wire::{Properties, ShortString, Table};
 
 use super::Broker;
+use super::exchange::Destination;
+use super::sender_selected::copies;
 
 /// Rounds of delivering and publishing in one turn; what a further one would bring waits for the
 /// next turn.
@@ -36,6 +38,28 @@ impl Broker {
     /// Keeps a notice until the turn ends.
     pub(super) fn tell(&mut self, exchange: ExchangeId, message: Message) {
         self.turn.notices.push((exchange, message));
+    }
+
+    /// Publishes a message once more: from an exchange, for nobody who waits for an answer.
+    pub(super) fn publish_from(&mut self, exchange: ExchangeId, message: &Message) {
+        let Some(vhost) = self.exchanges.get(&exchange).map(|found| found.declared.vhost) else {
+            return;
+        };
+        let copies = copies(message.clone()).map(|(_, copies)| copies).unwrap_or_default();
+        self.route(vhost, exchange, message, &copies);
+        self.enqueue(message, None);
+    }
+
+    /// As [`Self::publish_from`], to where one binding leads.
+    pub(super) fn publish_to(&mut self, to: Destination, message: &Message) {
+        match to {
+            Destination::Exchange(exchange) => self.publish_from(exchange, message),
+            Destination::Queue(queue) => {
+                self.scratch.queues.clear();
+                self.scratch.queues.push(queue);
+                self.enqueue(message, None);
+            }
+        }
     }
 
     /// Looks at the queues that were touched, buries the dead, and publishes the notices that come
@@ -77,6 +101,9 @@ impl Broker {
             self.expire(id);
             self.drop_excess(id);
             self.set_timer(id, now);
+        }
+        if let Some(queue) = self.queues.get_mut(&id).filter(|queue| !queue.has_ready()) {
+            queue.given_up = false;
         }
         if let Err(error) = self.flush_queue(id) {
             self.store_failed(Some(id), error);

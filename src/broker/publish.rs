@@ -19,7 +19,6 @@ use super::effect::Output;
 use super::exception::{
     Exception, access_refused, no_exchange, not_implemented, precondition_failed,
 };
-use super::exchange::Destination;
 use super::fsync::{FsyncPolicy, Promise};
 use super::permission::Object;
 use super::queue::property_flags;
@@ -254,29 +253,8 @@ impl Broker {
         if !self.full_queues.filled.is_empty() {
             self.note_filled(call.connection);
         }
+        self.pace(call);
         outcome
-    }
-
-    /// Publishes a message once more: from an exchange, for nobody who waits for an answer.
-    pub(super) fn publish_from(&mut self, exchange: ExchangeId, message: &Message) {
-        let Some(vhost) = self.exchanges.get(&exchange).map(|found| found.declared.vhost) else {
-            return;
-        };
-        let copies = copies(message.clone()).map(|(_, copies)| copies).unwrap_or_default();
-        self.route(vhost, exchange, message, &copies);
-        self.enqueue(message, None);
-    }
-
-    /// As [`Self::publish_from`], to where one binding leads.
-    pub(super) fn publish_to(&mut self, to: Destination, message: &Message) {
-        match to {
-            Destination::Exchange(exchange) => self.publish_from(exchange, message),
-            Destination::Queue(queue) => {
-                self.scratch.queues.clear();
-                self.scratch.queues.push(queue);
-                self.enqueue(message, None);
-            }
-        }
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps
@@ -334,8 +312,8 @@ impl Broker {
             }
         }
         let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
-        let full = queue.refuses(message);
-        if full || !queue.has_room(message, &self.budget) {
+        let (full, pressed) = (queue.refuses(message), queue.is_pressed());
+        if full || pressed || !queue.has_room(message, &self.budget) {
             let waited_for = queue.consumers.first().is_some();
             if full {
                 self.expire(id);
@@ -343,7 +321,10 @@ impl Broker {
             if waited_for {
                 self.deliver(id);
             }
-            if self.queues.get(&id).is_some_and(|queue| queue.refuses(message)) {
+            if pressed {
+                self.note_pressed(id);
+            }
+            if full && self.queues.get(&id).is_some_and(|queue| queue.refuses(message)) {
                 return Welcome::Full;
             }
         }

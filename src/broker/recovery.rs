@@ -33,6 +33,7 @@ use super::effect::Effects;
 use super::exchange::{Binding, Destination};
 use super::full_queues::FullQueues;
 use super::names::Names;
+use super::pacing::Pacing;
 use super::queue::{Budget, Queue};
 use super::replay::Replays;
 use super::replayed::{BrokerError, read_change, replayed_exchange, replayed_queue};
@@ -141,6 +142,7 @@ impl Broker {
             durability: Durability::default(),
             alarms: Alarms::default(),
             full_queues: FullQueues::default(),
+            pacing: Pacing::default(),
             turn: Turn::default(),
             names: Names::new(options.seed),
             next_exchange: Default::default(),

@@ -7,6 +7,7 @@
 use crate::message::Message;
 
 use super::super::arguments::Overflow;
+use super::super::pacing::PRESSED;
 use super::Queue;
 
 impl Queue {
@@ -43,6 +44,21 @@ impl Queue {
         settings.overflow != Overflow::Block
             || (eased(settings.max_length, self.ready())
                 && eased(settings.max_length_bytes, self.ready_body_bytes))
+    }
+
+    /// Whether so much is ready that who publishes should wait for the consumers (see `pacing`).
+    /// What is in a stream waits for nobody.
+    #[inline]
+    pub(crate) fn is_pressed(&self) -> bool {
+        (self.ready_body_bytes >= PRESSED.1 || self.ready() >= PRESSED.0)
+            && !self.given_up
+            && !self.consumers.is_empty()
+            && !self.is_stream()
+    }
+
+    /// Whether the consumers have taken so much of that as to have publishers go on.
+    pub(crate) fn is_relieved(&self) -> bool {
+        self.ready_body_bytes <= PRESSED.1 / 4 && self.ready() <= PRESSED.0 / 4
     }
 
     /// Whether ready messages have to go (x-overflow=drop-head, drop-lowest-priority).

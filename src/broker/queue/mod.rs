@@ -79,6 +79,8 @@ pub(super) struct Queue {
     pub consumers: Consumers,
     /// Whether it is in the broker's list of queues to look at when the turn ends.
     pub touched: bool,
+    /// Its consumers are too slow to be waited for, and it was not empty since that showed.
+    pub given_up: bool,
     /// The message that was last routed here, so that one that matches twice comes once.
     pub routed: u64,
     /// The policies in force for it.
@@ -126,6 +128,7 @@ impl Queue {
             declared,
             consumers,
             touched: false,
+            given_up: false,
             routed: 0,
             policy: None,
             settings,

@@ -277,6 +277,7 @@ impl Queue {
                 }
             }
         }
+        self.given_up = false;
         self.ready_body_bytes = 0;
         self.forget_ready_headers();
         (count, journaled)

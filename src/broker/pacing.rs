@@ -1,0 +1,111 @@
+//! Publishers that outrun their consumers wait a moment, so that queues stay short.
+//!
+//! ```text
+//!   publish ──▶ queue, which has consumers and a backlog of PRESSED ──▶ its socket is read no further
+//!                                                                          │
+//!   read on ◀── backlog is a quarter of it ◀── consumers go on ◀───────────┤
+//!   read on ◀── PATIENCE is over: the consumers are slower than that ◀─────┘
+//!               and nobody waits for this queue again until it was empty
+//! ```
+//!
+//! On a machine that is busy, whoever publishes takes the processor from whoever consumes, and from
+//! the broker, which then has to write the backlog to its logs: all lose. TCP can hold a publisher
+//! back for nothing. What was read already is handled all the same, so nothing is out of order, and
+//! a queue may come to have a few reads more than [`PRESSED`].
+//!
+//! A wait is short, and its end does not depend on anybody: a queue whose consumers are slow grows
+//! as it always did, after one wait of [`PATIENCE`]. A connection that has consumers itself never
+//! waits: its acknowledgements may be what its queue waits for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::ids::{QueueId, Timestamp};
+
+use super::Broker;
+use super::call::Call;
+use super::effect::{Effects, Output};
+
+/// The longest that a connection waits for a queue: consumers that take less than 30,000 messages
+/// or 7 MiB in a second are not waited for again.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Ready messages, and octets of their bodies, from which a queue has its publishers wait. Less than
+/// what a queue keeps in memory, so that what is on its way finds room there.
+pub(super) const PRESSED: (u64, u64) = (4096, 1024 * 1024);
+
+/// The connections that wait.
+#[derive(Debug, Default)]
+pub(super) struct Pacing {
+    /// By the place of the connection.
+    waiting: BTreeMap<usize, Wait>,
+    /// Queues that the message being published has found under pressure.
+    pressed: Vec<QueueId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    queue: QueueId,
+    since: Timestamp,
+}
+
+impl Pacing {
+    /// A connection is gone.
+    pub(super) fn forget(&mut self, place: usize) {
+        self.waiting.remove(&place);
+    }
+
+    /// When the first has waited for long enough.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.waiting.values().map(|wait| wait.since.after(PATIENCE)).min()
+    }
+}
+
+impl Broker {
+    /// A message comes to a queue that is under pressure although its consumers took what they can.
+    pub(super) fn note_pressed(&mut self, id: QueueId) {
+        if self.queues.get(&id).is_some_and(|queue| queue.is_pressed()) {
+            self.pacing.pressed.push(id);
+        }
+    }
+
+    /// Has a connection wait if the message that it has just published came to a queue under
+    /// pressure.
+    pub(super) fn pace(&mut self, call: &mut Call<'_>) {
+        let Some(queue) = self.pacing.pressed.pop() else { return };
+        self.pacing.pressed.clear();
+        let connection = &self.connections[call.connection];
+        let consumes = || {
+            let mut channels = connection.channels.values();
+            channels.any(|channel| !self.channels[*channel].consumers.is_empty())
+        };
+        let waits = self.pacing.waiting.contains_key(&call.connection);
+        if !waits && !connection.facts.internal && !consumes() {
+            self.pacing.waiting.insert(call.connection, Wait { queue, since: call.now });
+            call.effects.send_urgent(connection.id, Output::Pause);
+        }
+    }
+
+    /// Lets those go on whose queues have become short, and those that have waited for long enough.
+    pub(super) fn release_paced(&mut self, now: Timestamp, effects: &mut Effects) {
+        let waiting: Vec<_> = self.pacing.waiting.iter().map(|(at, wait)| (*at, *wait)).collect();
+        for (place, Wait { queue, since }) in waiting {
+            if let Some(queue) = self.queues.get_mut(&queue)
+                && !queue.given_up
+                && !queue.consumers.is_empty()
+                && !queue.is_relieved()
+            {
+                if now < since.after(PATIENCE) {
+                    continue;
+                }
+                queue.given_up = true;
+            }
+            self.pacing.forget(place);
+            let connection = &self.connections[place];
+            // Whom an alarm or a full queue holds waits for that.
+            if connection.held.commands.is_empty() {
+                effects.send_urgent(connection.id, Output::Resume);
+            }
+        }
+    }
+}
