@@ -66,7 +66,8 @@ fn bench(criterion: &mut Criterion, name: &str, methods: &[(ConnectionId, &str)]
             || vec![message.clone(); TURN as usize],
             |messages| {
                 for message in messages {
-                    let publish = Publish { mandatory: false, immediate: false, message };
+                    let publish =
+                        Publish { mandatory: false, immediate: false, repeats: false, message };
                     let command = Command::Publish(ChannelNumber(1), publish);
                     broker.apply(Timestamp(0), PUBLISHER, command, &mut effects);
                 }

@@ -177,7 +177,8 @@ impl World {
             let count = free.min(room);
             for _ in 0..count {
                 let message = self.messages[publisher as usize].clone();
-                let publish = Publish { mandatory: false, immediate: false, message };
+                let publish =
+                    Publish { mandatory: false, immediate: false, repeats: false, message };
                 self.apply(publisher, Command::Publish(ChannelNumber(1), publish));
             }
             room -= count;

@@ -67,7 +67,7 @@ fn leave(root: &Path, queues: usize, messages: usize) {
     let message = Message::from_parts("amq.fanout", b"", &[0x10, 0, 2], &[b'x'; 100], true);
     for number in 0..messages {
         let message = message.clone();
-        let publish = Publish { mandatory: false, immediate: false, message };
+        let publish = Publish { mandatory: false, immediate: false, repeats: false, message };
         broker.apply(Timestamp(0), CLIENT, Command::Publish(CHANNEL, publish), &mut effects);
         if number % TURN == TURN - 1 || number == messages - 1 {
             broker.end_turn(Timestamp(0), &mut effects).expect("room for the bench");

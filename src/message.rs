@@ -70,13 +70,18 @@ impl Backing for Overlaid {
 pub struct Message {
     backing: Arc<dyn Backing>,
     parts: Parts,
+    property_flags: u16,
     persistent: bool,
 }
 
 impl Message {
     /// A message whose parts lie in `backing`; `persistent` is delivery-mode 2.
     pub fn new(backing: Arc<dyn Backing>, parts: Parts, persistent: bool) -> Self {
-        Self { backing, parts, persistent }
+        let property_flags = match backing.slice(parts.properties) {
+            [high, low, ..] => u16::from_be_bytes([*high, *low]),
+            _ => 0,
+        };
+        Self { backing, parts, property_flags, persistent }
     }
 
     /// A message with bytes of its own: for tests, and for messages that the broker makes itself.
@@ -161,6 +166,12 @@ impl Message {
     /// Property flags and values as the publisher sent them.
     pub fn properties(&self) -> &[u8] {
         self.backing.slice(self.parts.properties)
+    }
+
+    /// The flags that say which properties it has (section 4.2.6.1). They are at hand: asking for
+    /// them does not touch the message's octets, which another processor may have in its cache.
+    pub fn property_flags(&self) -> u16 {
+        self.property_flags
     }
 
     /// The body.

@@ -87,7 +87,7 @@ impl Session {
     /// 400 if a queue refuses it; else as [`Self::call`].
     pub(super) fn publish(&mut self, message: Message) -> Result<bool, Refusal> {
         self.call(confirm::Select { no_wait: false })?;
-        let publish = Publish { mandatory: true, immediate: false, message };
+        let publish = Publish { mandatory: true, immediate: false, repeats: false, message };
         self.line.send(Command::Publish(CHANNEL, publish))?;
         let mut routed = true;
         loop {

@@ -40,6 +40,7 @@ impl Broker {
         changes: Vec<Change>,
         effects: &mut Effects,
     ) -> Result<(), ChangeRefused> {
+        self.last_route.forget();
         if changes.len() > 1 {
             let mut access = self.access.clone();
             for change in &changes {

@@ -84,6 +84,9 @@ pub struct Publish {
     pub mandatory: bool,
     /// Refused with 540, as by RabbitMQ.
     pub immediate: bool,
+    /// The command right before it is a publish on the same channel, to the same exchange and by
+    /// the same key.
+    pub repeats: bool,
     /// The message.
     pub message: Message,
 }

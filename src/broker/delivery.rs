@@ -56,8 +56,7 @@ impl Broker {
     /// Hands a queue's ready messages to its consumers, as many as they can take. What is to be
     /// sent is kept in the turn until it ends.
     pub(super) fn deliver(&mut self, id: QueueId) {
-        while self.queues.get(&id).is_some_and(|queue| queue.has_ready()) {
-            let Some(key) = self.next_in_line(id) else { return };
+        while let Some(key) = self.next_in_line(id) {
             match self.take_live(id, Item::expired_for_consumer) {
                 Some((item, message)) => self.hand_over(id, key, item, message),
                 None => return,
@@ -100,9 +99,10 @@ impl Broker {
         None
     }
 
-    /// The next consumer that can take a message; it goes to the end of the line.
+    /// The next consumer that can take a message, if there is one to take; it goes to the end of
+    /// the line.
     fn next_in_line(&mut self, id: QueueId) -> Option<ConsumerKey> {
-        let queue = self.queues.get_mut(&id)?;
+        let queue = self.queues.get_mut(&id).filter(|queue| queue.has_ready())?;
         while let Some(turn) = queue.consumers.first() {
             let consumer = self.consumers.get_mut(turn.key.0);
             let Some(consumer) = consumer.filter(|consumer| consumer.number == turn.number) else {

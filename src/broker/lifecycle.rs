@@ -220,6 +220,7 @@ impl Broker {
     /// Closes a connection because somebody says so (320), in RabbitMQ's words.
     pub fn disconnect(&mut self, id: ConnectionId, reason: &str, effects: &mut Effects) {
         let Some(&place) = self.connection_places.get(&id) else { return };
+        self.last_route.forget();
         if !self.connections[place].closing {
             let refusal = Exception::new(ReplyCode::ConnectionForced, reason);
             self.refuse_connection(place, Default::default(), &refusal, effects);

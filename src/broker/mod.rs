@@ -40,6 +40,7 @@ mod fsync;
 mod full_queues;
 mod hash;
 mod import;
+mod last_route;
 mod lifecycle;
 mod log_exchange;
 mod methods;
@@ -50,6 +51,7 @@ mod pacing;
 mod permission;
 mod policies;
 mod publish;
+mod publish_checks;
 mod queue;
 mod recollection;
 mod recovery;
@@ -107,6 +109,7 @@ use exception::channel_error;
 use exchange::Destination;
 use fsync::Promise;
 use full_queues::FullQueues;
+use last_route::LastRoute;
 use names::Names;
 use pacing::Pacing;
 use queue::{Budget, Queue};
@@ -156,6 +159,7 @@ pub struct Broker {
     /// Counts messages, to know which exchanges and queues one has come by.
     routed: u64,
     scratch: Scratch,
+    last_route: LastRoute,
     places: Vec<Place>,
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
@@ -182,6 +186,9 @@ impl Broker {
         self.now = now;
         let place = self.connection_places.get(&from).copied();
         self.turn.actor = place;
+        if !matches!(command, Command::Publish(..)) {
+            self.last_route.forget();
+        }
         let command = match place {
             Some(place) if self.holds_back(place) => match self.hold(place, command, effects) {
                 Some(command) => command,
@@ -208,7 +215,7 @@ impl Broker {
             }
             (Command::Oversized(number, size), Some(place)) => {
                 self.on_channel(now, place, number, effects, crate::wire::basic::Publish::ID, {
-                    |broker, _| Err(publish::oversized(broker, size))
+                    |broker, _| Err(publish_checks::oversized(broker, size))
                 });
             }
             (Command::Move(number, order), Some(place)) => {
@@ -232,6 +239,7 @@ impl Broker {
     ) -> Result<Option<SyncRequest>, StoreError> {
         self.now = now;
         self.turn.actor = None;
+        self.last_route.forget();
         self.begin_end(now, effects)?;
         self.ring(now, effects);
         self.requeue_late(now);

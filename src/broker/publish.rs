@@ -3,37 +3,29 @@
 use crate::ids::{ExchangeId, Ordinal, QueueId};
 use crate::message::Message;
 use crate::store::Place;
-use crate::wire::{PropertiesView, ReplyCode, ShortBytes};
+use crate::wire::{ReplyCode, ShortBytes};
 
 use super::Broker;
-use super::access::{Access, Operation, Tag};
+use super::access::Operation;
 use super::arguments::Overflow;
 use super::call::Call;
 use super::channel::Mode;
 use super::command::Publish;
-use super::connections::Connection;
 use super::dead_letter::Dead;
 use super::deaths::Reason;
 use super::drops::Cause;
 use super::effect::Output;
-use super::exception::{
-    Exception, access_refused, no_exchange, not_implemented, precondition_failed,
-};
+use super::exception::Exception;
 use super::fsync::{FsyncPolicy, Promise};
-use super::permission::Object;
-use super::queue::property_flags;
+use super::publish_checks::check;
 use super::sender_selected::copies;
 
-/// The longest time to live that RabbitMQ takes: ten years, in milliseconds.
-const EXPIRATION_MAX: u64 = 315_360_000_000;
 /// Octets of publishes that a transaction may hold.
 const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Property flags (section 4.2.6.1): which values follow.
 const HEADERS_FLAG: u16 = 1 << 13;
 const REPLY_TO_FLAG: u16 = 1 << 9;
-const EXPIRATION_FLAG: u16 = 1 << 8;
-const USER_ID_FLAG: u16 = 1 << 4;
 
 /// A publish that has passed the checks.
 #[derive(Debug)]
@@ -44,6 +36,8 @@ pub(super) struct Accepted {
     message: Message,
     /// Further routing keys (CC and BCC).
     copies: Vec<ShortBytes>,
+    /// It goes where the publish before it went.
+    known: bool,
 }
 
 /// What became of a message in its queues.
@@ -80,11 +74,17 @@ pub(super) fn publish(
     call: &mut Call<'_>,
     publish: Publish,
 ) -> Result<(), Exception> {
-    let exchange = check(broker, call, &publish)?;
-    let accepted = prepare(broker, call, exchange, publish)?;
-    let keys = accepted.copies.iter().map(|key| &**key);
-    let keys = std::iter::once(accepted.message.routing_key()).chain(keys);
-    broker.permit_topic(call, Operation::Write, exchange, keys)?;
+    let known = if publish.repeats { broker.last_route.exchange(call.channel) } else { None };
+    if known.is_none() {
+        broker.last_route.forget();
+    }
+    let exchange = check(broker, call, &publish, known)?;
+    let accepted = prepare(broker, call, (exchange, known.is_some()), publish)?;
+    if known.is_none() || !accepted.copies.is_empty() {
+        let keys = accepted.copies.iter().map(|key| &**key);
+        let keys = std::iter::once(accepted.message.routing_key()).chain(keys);
+        broker.permit_topic(call, Operation::Write, exchange, keys)?;
+    }
     if let Mode::Transaction(transaction) = &mut broker.channels[call.channel].mode {
         transaction.publish_bytes += accepted.message.size();
         broker.transactions_bytes += accepted.message.size();
@@ -120,11 +120,11 @@ pub(super) fn publish(
 fn prepare(
     broker: &Broker,
     call: &Call<'_>,
-    exchange: ExchangeId,
+    (exchange, known): (ExchangeId, bool),
     publish: Publish,
 ) -> Result<Accepted, Exception> {
     let Publish { mandatory, mut message, .. } = publish;
-    let flags = property_flags(&message);
+    let flags = message.property_flags();
     let mut keys = Vec::new();
     if flags & REPLY_TO_FLAG != 0 {
         message = broker.with_reply_address(call.channel, message)?;
@@ -132,95 +132,27 @@ fn prepare(
     if flags & HEADERS_FLAG != 0 {
         (message, keys) = copies(message)?;
     }
-    Ok(Accepted { exchange, mandatory, message, copies: keys })
-}
-
-/// Whether a publish is allowed, in the order of RabbitMQ's checks.
-fn check(broker: &mut Broker, call: &Call<'_>, publish: &Publish) -> Result<ExchangeId, Exception> {
-    let message = &publish.message;
-    if u64::from(message.body_length()) > broker.options.message_bytes_max {
-        return Err(oversized(broker, u64::from(message.body_length())));
-    }
-    if publish.immediate {
-        return Err(not_implemented("immediate=true"));
-    }
-    let connection = &broker.connections[call.connection];
-    let name = message.exchange();
-    let vhost = connection.vhost;
-    match broker.exchange_named(vhost, name).map(|exchange| exchange.id) {
-        Some(exchange) => broker.permit_publish(call, exchange)?,
-        None => broker.permit(call, Operation::Write, Object::Exchange(name))?,
-    }
-    let connection = &broker.connections[call.connection];
-    let exchange = broker
-        .exchange_named(vhost, name)
-        .ok_or_else(|| no_exchange(name, &broker.vhosts[vhost].name))?;
-    if exchange.declared.internal {
-        return Err(access_refused(format!(
-            "cannot publish to internal exchange '{name}' in vhost '{}'",
-            broker.vhosts[connection.vhost].name
-        )));
-    }
-    if property_flags(message) & (EXPIRATION_FLAG | USER_ID_FLAG) != 0 {
-        check_properties(message, connection, &broker.access)?;
-    }
-    Ok(exchange.id)
-}
-
-/// The refusal of a body that is too long.
-pub(super) fn oversized(broker: &Broker, size: u64) -> Exception {
-    precondition_failed(format!(
-        "message size {size} is larger than configured max size {}",
-        broker.options.message_bytes_max
-    ))
-}
-
-fn check_properties(
-    message: &Message,
-    connection: &Connection,
-    access: &Access,
-) -> Result<(), Exception> {
-    let user = &connection.user;
-    let Ok(properties) = PropertiesView::parse(message.properties()) else { return Ok(()) };
-    if let Some(expiration) = properties.expiration() {
-        let text = String::from_utf8_lossy(expiration);
-        let valid = !expiration.is_empty()
-            && expiration.iter().all(u8::is_ascii_digit)
-            && text.parse::<u64>().is_ok_and(|number| number <= EXPIRATION_MAX);
-        if !valid {
-            return Err(precondition_failed(format!(
-                "invalid expiration '{text}': a number of milliseconds from 0 to {EXPIRATION_MAX} \
-                 is expected"
-            )));
-        }
-    }
-    match properties.user_id() {
-        Some(claimed) if claimed != user.as_bytes() && !impersonates(access, connection) => {
-            Err(precondition_failed(format!(
-                "user_id property set to '{}' but authenticated user was '{user}'",
-                String::from_utf8_lossy(claimed)
-            )))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whether a user may publish under other names.
-fn impersonates(access: &Access, connection: &Connection) -> bool {
-    let user = access.users.get(&connection.user);
-    connection.facts.owner || user.is_some_and(|user| user.has(Tag::Impersonator))
+    Ok(Accepted { exchange, mandatory, message, copies: keys, known })
 }
 
 impl Broker {
     /// Routes a message that has passed the checks and puts it into its queues; returns it if it
     /// is mandatory and reaches none.
     pub(super) fn accept(&mut self, call: &mut Call<'_>, accepted: Accepted) -> Outcome {
-        let Accepted { exchange, mandatory, message, copies } = accepted;
-        if self.deliver_reply(&message) {
-            return Outcome::Taken(Promise::Nothing);
-        }
+        let Accepted { exchange, mandatory, message, copies, known } = accepted;
         let vhost = self.connections[call.connection].vhost;
-        self.route(vhost, exchange, &message, &copies);
+        if known && copies.is_empty() {
+            self.scratch.queues.clear();
+            self.scratch.queues.extend_from_slice(self.last_route.queues());
+        } else {
+            if self.deliver_reply(&message) {
+                return Outcome::Taken(Promise::Nothing);
+            }
+            self.route(vhost, exchange, &message, &copies);
+            if !known && copies.is_empty() && self.scratch.by_keys {
+                self.last_route.remember(call.channel, exchange, &self.scratch.queues);
+            }
+        }
         let routed = self.scratch.queues.len() as u64;
         self.channels[call.channel].stats.publish += 1;
         self.statistics.messages.publish += 1;
@@ -304,6 +236,9 @@ impl Broker {
     /// within its limits. Says whether the queue takes the message.
     pub(super) fn make_room_for(&mut self, id: QueueId, message: &Message) -> Welcome {
         let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
+        if queue.welcomes(message, &self.budget) {
+            return Welcome::Room; // the usual case, with one look at the queue
+        }
         if queue.has_duplicate(message) {
             // What is in the queue may be over.
             self.expire(id);
@@ -313,20 +248,18 @@ impl Broker {
         }
         let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
         let (full, pressed) = (queue.refuses(message), queue.is_pressed());
-        if full || pressed || !queue.has_room(message, &self.budget) {
-            let waited_for = queue.consumers.first().is_some();
-            if full {
-                self.expire(id);
-            }
-            if waited_for {
-                self.deliver(id);
-            }
-            if pressed {
-                self.note_pressed(id);
-            }
-            if full && self.queues.get(&id).is_some_and(|queue| queue.refuses(message)) {
-                return Welcome::Full;
-            }
+        let waited_for = queue.consumers.first().is_some();
+        if full {
+            self.expire(id);
+        }
+        if waited_for {
+            self.deliver(id);
+        }
+        if pressed {
+            self.note_pressed(id);
+        }
+        if full && self.queues.get(&id).is_some_and(|queue| queue.refuses(message)) {
+            return Welcome::Full;
         }
         Welcome::Room
     }

@@ -32,6 +32,7 @@ use super::durability::{Durability, Turn};
 use super::effect::Effects;
 use super::exchange::{Binding, Destination};
 use super::full_queues::FullQueues;
+use super::last_route::LastRoute;
 use super::names::Names;
 use super::pacing::Pacing;
 use super::queue::{Budget, Queue};
@@ -155,6 +156,7 @@ impl Broker {
             statistics: Default::default(),
             routed: 0,
             scratch: Scratch::default(),
+            last_route: LastRoute::default(),
             places: Vec::new(),
             recovering: false,
             warned: Default::default(),

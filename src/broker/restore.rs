@@ -322,7 +322,7 @@ mod tests {
             body.resize(BODY_OCTETS, b'.');
             let properties = [0x10, 0, 2];
             let message = Message::from_parts(exchange, key.as_bytes(), &properties, &body, true);
-            let publish = Publish { mandatory: false, immediate: false, message };
+            let publish = Publish { mandatory: false, immediate: false, repeats: false, message };
             self.apply(Command::Publish(ChannelNumber(1), publish));
         }
 

@@ -21,6 +21,8 @@ pub(super) struct Scratch {
     found: Vec<Destination>,
     /// The queues that the last message was routed to.
     pub queues: Vec<QueueId>,
+    /// Whether the last message's exchange and keys alone said so.
+    pub by_keys: bool,
 }
 
 impl Broker {
@@ -36,6 +38,7 @@ impl Broker {
         self.routed += 1;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.queues.clear();
+        scratch.by_keys = true;
         scratch.exchanges.clear();
         scratch.exchanges.push(exchange);
         while let Some(id) = scratch.exchanges.pop() {
@@ -57,6 +60,7 @@ impl Broker {
             return;
         }
         exchange.visited = self.routed;
+        scratch.by_keys &= exchange.bindings.go_by_key() && !exchange.declared.has_rules();
         scratch.found.clear();
         match exchange.declared.has_rules() {
             false => self.match_bindings(vhost, id, message, copies, scratch),

@@ -71,11 +71,12 @@ impl<'a> ContentHeader<'a> {
 /// A whole publish at the head of `bytes[at..]`, which begin at the payload of its method frame and
 /// lie in `arena`: the message is made of ranges, nothing is copied. Returns the command and where
 /// the frames after it begin; `None` if its content is not all there in a header and at most one
-/// body frame.
+/// body frame. `before` is the command that goes before it.
 pub(super) fn whole_publish(
     arena: &Arc<Vec<u8>>,
     method: &Frame<'_>,
     at: usize,
+    before: Option<&Command>,
     (body_octets_max, payload_max): (u64, u32),
 ) -> Result<Option<(Command, usize)>, Exception> {
     let Some(header) = frame_at(arena, at, payload_max) else { return Ok(None) };
@@ -109,7 +110,12 @@ pub(super) fn whole_publish(
         body: span(offset(arena, body), 0..body.len()),
     };
     let message = Message::new(Arc::clone(arena) as _, parts, content.persistent);
-    let publish = Publish { mandatory: view.mandatory, immediate: view.immediate, message };
+    let repeats = matches!(before, Some(Command::Publish(channel, before))
+        if *channel == method.channel
+            && before.message.routing_key() == message.routing_key()
+            && before.message.exchange_octets() == message.exchange_octets());
+    let PublishView { mandatory, immediate, .. } = view;
+    let publish = Publish { mandatory, immediate, repeats, message };
     Ok(Some((Command::Publish(method.channel, publish), end)))
 }
 
@@ -168,7 +174,8 @@ impl Draft {
         let start = self.parts.body.start;
         self.parts.body = span(0, start as usize..self.bytes.len());
         let message = Message::new(Arc::new(self.bytes), self.parts, self.persistent);
-        let publish = Publish { mandatory: self.mandatory, immediate: self.immediate, message };
+        let (mandatory, immediate) = (self.mandatory, self.immediate);
+        let publish = Publish { mandatory, immediate, repeats: false, message };
         Command::Publish(channel, publish)
     }
 

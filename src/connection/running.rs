@@ -157,7 +157,8 @@ impl Connection {
             && self.assembler.is_free(frame.channel)
         {
             let limits = (self.options.body_octets_max, self.payload_max());
-            if let Some((command, end)) = whole_publish(arena, frame, at, limits)? {
+            let before = commands.last();
+            if let Some((command, end)) = whole_publish(arena, frame, at, before, limits)? {
                 commands.push(command);
                 return Ok(end);
             }

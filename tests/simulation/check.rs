@@ -282,7 +282,8 @@ impl Probe {
                     body.as_bytes(),
                     false,
                 );
-                let publish = Publish { mandatory: false, immediate: false, message };
+                let publish =
+                    Publish { mandatory: false, immediate: false, repeats: false, message };
                 self.apply(Command::Publish(ChannelNumber(self.channel), publish));
             }
         }

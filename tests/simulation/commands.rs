@@ -85,7 +85,8 @@ fn publish(world: &mut World<'_>, place: usize) {
         }
         Mode::Transaction => client.published.push(id),
     }
-    let publish = Publish { mandatory: world.random.percent(10), immediate: false, message };
+    let publish =
+        Publish { mandatory: world.random.percent(10), immediate: false, repeats: false, message };
     world.apply(place, Command::Publish(CHANNEL, publish));
 }
 

@@ -79,7 +79,7 @@ impl World {
         let message = Message::from_parts("x", b"k", &bytes, number.to_string().as_bytes(), true);
         self.apply(Command::Publish(
             CHANNEL,
-            Publish { mandatory: false, immediate: false, message },
+            Publish { mandatory: false, immediate: false, repeats: false, message },
         ));
     }
 }

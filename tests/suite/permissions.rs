@@ -168,7 +168,7 @@ impl Stage {
         Properties::default().encode(&mut properties);
         let (exchange, key) = (&publish.exchange, &publish.routing_key);
         let message = Message::from_parts(exchange, key, &properties, b"body", false);
-        let publish = Publish { mandatory: false, immediate: false, message };
+        let publish = Publish { mandatory: false, immediate: false, repeats: false, message };
         self.apply(id, Command::Publish(ChannelNumber(1), publish))
     }
 

@@ -290,7 +290,7 @@ impl Pair {
         properties.encode(&mut bytes);
         let body = letter.id.to_string();
         let message = Message::from_parts("", b"q", &bytes, body.as_bytes(), letter.persistent);
-        let publish = Publish { mandatory: false, immediate: false, message };
+        let publish = Publish { mandatory: false, immediate: false, repeats: false, message };
         self.apply(Command::Publish(CHANNEL, publish));
         self.end_turn();
     }

@@ -474,6 +474,7 @@ fn parse_publish(text: &str) -> Result<Publish, String> {
     Ok(Publish {
         mandatory: publish.mandatory,
         immediate: publish.immediate,
+        repeats: false,
         message: Message::from_parts(&publish.exchange, key, &bytes, &body, persistent),
     })
 }

@@ -207,7 +207,7 @@ impl World {
             let mut octets = Vec::new();
             properties.encode(&mut octets);
             let message = Message::from_parts("", b"s", &octets, &body, false);
-            let publish = Publish { mandatory: false, immediate: false, message };
+            let publish = Publish { mandatory: false, immediate: false, repeats: false, message };
             self.apply(id, Command::Publish(CHANNEL, publish));
             self.messages.push(value);
         }

@@ -202,6 +202,12 @@ impl Bindings {
         theirs.iter().filter_map(|identity| self.remove(identity)).collect()
     }
 
+    /// Whether the key alone says where a message goes, and says the same each time.
+    #[must_use]
+    pub const fn go_by_key(&self) -> bool {
+        matches!(self.router, Router::Direct(_) | Router::Fanout(_) | Router::Topic(_))
+    }
+
     /// Whether one destination is chosen by a number, and not by key and headers.
     #[must_use]
     pub const fn choose_by_number(&self) -> bool {

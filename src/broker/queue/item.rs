@@ -72,7 +72,7 @@ impl Item {
 
 /// The time to live that a message brought along (`expiration`), which was checked when it came.
 pub(crate) fn own_ttl(message: &Message) -> Option<Duration> {
-    if property_flags(message) & EXPIRATION_FLAG == 0 {
+    if message.property_flags() & EXPIRATION_FLAG == 0 {
         return None;
     }
     let view = PropertiesView::parse(message.properties()).ok()?;
@@ -82,18 +82,10 @@ pub(crate) fn own_ttl(message: &Message) -> Option<Duration> {
 
 /// The priority that a message brought along.
 pub(crate) fn own_priority(message: &Message) -> Option<u8> {
-    if property_flags(message) & PRIORITY_FLAG == 0 {
+    if message.property_flags() & PRIORITY_FLAG == 0 {
         return None;
     }
     PropertiesView::parse(message.properties()).ok()?.priority()
-}
-
-/// The flags that say which properties a message has.
-pub(crate) fn property_flags(message: &Message) -> u16 {
-    match message.properties() {
-        [high, low, ..] => u16::from_be_bytes([*high, *low]),
-        _ => 0,
-    }
 }
 
 /// Octets that the messages of all queues together may take in memory.

@@ -8,7 +8,7 @@ use crate::message::Message;
 
 use super::super::arguments::Overflow;
 use super::super::pacing::PRESSED;
-use super::Queue;
+use super::{Budget, Queue};
 
 impl Queue {
     /// Whether the queue is full for one more message, and refuses it (x-overflow=reject-publish).
@@ -44,6 +44,15 @@ impl Queue {
         settings.overflow != Overflow::Block
             || (eased(settings.max_length, self.ready())
                 && eased(settings.max_length_bytes, self.ready_body_bytes))
+    }
+
+    /// Whether it takes a message as it is: nothing has to leave it, and nobody to wait.
+    #[inline]
+    pub(crate) fn welcomes(&self, message: &Message, budget: &Budget) -> bool {
+        self.has_room(message, budget)
+            && !self.refuses(message)
+            && !self.is_pressed()
+            && !self.has_duplicate(message)
     }
 
     /// Whether so much is ready that who publishes should wait for the consumers (see `pacing`).

@@ -23,7 +23,7 @@ mod ready;
 mod spill;
 
 pub(super) use duplicates::deduplication_key;
-pub(super) use item::{Budget, Held, Item, property_flags};
+pub(super) use item::{Budget, Held, Item};
 pub(super) use level::Level;
 
 use std::collections::BTreeMap;

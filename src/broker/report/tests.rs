@@ -45,7 +45,7 @@ impl Stage {
 
     fn publish(&mut self, exchange: &str, key: &str) {
         let message = Message::from_parts(exchange, key.as_bytes(), &[0, 0], b"hello", false);
-        let publish = Publish { mandatory: false, immediate: false, message };
+        let publish = Publish { mandatory: false, immediate: false, repeats: false, message };
         self.apply(Command::Publish(ChannelNumber(1), publish));
     }
 

@@ -159,3 +159,39 @@ fn mangled_octets_end_in_an_error_and_never_in_a_panic() {
     }
     assert!(ends.len() > 3, "{ends:?}");
 }
+
+#[test]
+fn a_publish_repeats_only_the_one_right_before_it() {
+    let mut peer = Peer::open();
+    let publish = |channel: u16, names: &str| {
+        [method(channel, &format!("basic.publish {names}")), header(channel, 1), body(channel, "x")]
+            .concat()
+    };
+    let logs = "exchange=\"logs\" routing_key=\"key\"";
+    peer.write(
+        &[
+            publish(1, logs),
+            publish(1, logs),
+            publish(1, "exchange=\"logs\" routing_key=\"key\" mandatory=true"),
+            publish(2, logs),
+            publish(1, logs),
+            publish(1, "exchange=\"logs\" routing_key=\"keys\""),
+            publish(1, "exchange=\"log\" routing_key=\"skeys\""),
+            publish(1, logs),
+            method(1, "basic.qos prefetch_count=1"),
+            publish(1, logs),
+            publish(1, logs),
+        ]
+        .concat(),
+    );
+    let repeats: Vec<bool> = peer
+        .commands
+        .drain(..)
+        .filter_map(|command| match command {
+            Command::Publish(_, publish) => Some(publish.repeats),
+            _ => None,
+        })
+        .collect();
+    let [yes, no] = [true, false];
+    assert_eq!(repeats, [no, yes, yes, no, no, no, no, no, no, yes]);
+}
