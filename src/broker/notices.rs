@@ -9,6 +9,7 @@ use crate::wire::{Properties, ShortString, Table};
 
 use super::Broker;
 use super::exchange::Destination;
+use super::pacing::Patience;
 use super::sender_selected::copies;
 
 /// Rounds of delivering and publishing in one turn; what a further one would bring waits for the
@@ -103,7 +104,7 @@ impl Broker {
             self.set_timer(id, now);
         }
         if let Some(queue) = self.queues.get_mut(&id).filter(|queue| !queue.has_ready()) {
-            queue.given_up = false;
+            queue.patience = Patience::default();
         }
         if let Err(error) = self.flush_queue(id) {
             self.store_failed(Some(id), error);

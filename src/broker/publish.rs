@@ -236,7 +236,7 @@ impl Broker {
     /// within its limits. Says whether the queue takes the message.
     pub(super) fn make_room_for(&mut self, id: QueueId, message: &Message) -> Welcome {
         let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
-        if queue.welcomes(message, &self.budget) {
+        if queue.welcomes(message, self.now, &self.budget) {
             return Welcome::Room; // the usual case, with one look at the queue
         }
         if queue.has_duplicate(message) {
@@ -247,7 +247,7 @@ impl Broker {
             }
         }
         let Some(queue) = self.queues.get(&id) else { return Welcome::Room };
-        let (full, pressed) = (queue.refuses(message), queue.is_pressed());
+        let (full, pressed) = (queue.refuses(message), queue.is_pressed(self.now));
         let waited_for = queue.consumers.first().is_some();
         if full {
             self.expire(id);

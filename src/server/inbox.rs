@@ -38,6 +38,9 @@ const BEHIND_MAX: usize = 32;
 /// Inputs of the first lane that may pass one from behind.
 const PASSING_MAX: usize = 64;
 
+/// So many octets of a body count for a command more: a turn takes about 8 MiB.
+const BODY_OCTETS_PER_COMMAND: usize = 2048;
+
 /// How many commands a question counts for: few of them fit into a turn.
 const QUERY_COMMANDS: usize = 1024;
 
@@ -72,10 +75,11 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// How many commands it stands for, to bound a turn.
+    /// How many commands it stands for, to bound a turn. A long body counts for several: it may
+    /// have to be written to a log.
     pub(super) fn commands(&self) -> usize {
         match self {
-            Self::Batch(_, commands) => commands.len(),
+            Self::Batch(_, commands) => commands.iter().map(weight).sum(),
             Self::Change(changes, _) => changes.len(),
             Self::Logged(lines) => lines.len(),
             Self::Query(..) => QUERY_COMMANDS,
@@ -83,6 +87,16 @@ impl Input {
             Self::Synced(_) | Self::CheckpointDone => 1,
             Self::CheckpointFailed(_) | Self::Measured(_) | Self::Stop | Self::Finish => 1,
         }
+    }
+}
+
+/// How many commands a command counts for.
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::Publish(_, publish) => {
+            1 + publish.message.body_length() as usize / BODY_OCTETS_PER_COMMAND
+        }
+        _ => 1,
     }
 }
 

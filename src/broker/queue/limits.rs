@@ -4,6 +4,7 @@
 //! that waited in the log are not counted: only reading would tell them, and a limit that is kept
 //! late is better than messages thrown away that were within it.
 
+use crate::ids::Timestamp;
 use crate::message::Message;
 
 use super::super::arguments::Overflow;
@@ -48,19 +49,19 @@ impl Queue {
 
     /// Whether it takes a message as it is: nothing has to leave it, and nobody to wait.
     #[inline]
-    pub(crate) fn welcomes(&self, message: &Message, budget: &Budget) -> bool {
+    pub(crate) fn welcomes(&self, message: &Message, now: Timestamp, budget: &Budget) -> bool {
         self.has_room(message, budget)
             && !self.refuses(message)
-            && !self.is_pressed()
+            && !self.is_pressed(now)
             && !self.has_duplicate(message)
     }
 
     /// Whether so much is ready that who publishes should wait for the consumers (see `pacing`).
     /// What is in a stream waits for nobody.
     #[inline]
-    pub(crate) fn is_pressed(&self) -> bool {
+    pub(crate) fn is_pressed(&self, now: Timestamp) -> bool {
         (self.ready_body_bytes >= PRESSED.1 || self.ready() >= PRESSED.0)
-            && !self.given_up
+            && !self.patience.is_over(now)
             && !self.consumers.is_empty()
             && !self.is_stream()
     }

@@ -38,6 +38,7 @@ use super::arguments::{QueueArguments, QueueType};
 use super::consumers::Consumers;
 use super::drops::Ledger;
 use super::fsync::FsyncPolicy;
+use super::pacing::Patience;
 use super::settings::{NEVER, QueueSettings};
 use super::statistics::MessageStats;
 use super::stream::Stream;
@@ -79,8 +80,8 @@ pub(super) struct Queue {
     pub consumers: Consumers,
     /// Whether it is in the broker's list of queues to look at when the turn ends.
     pub touched: bool,
-    /// Its consumers are too slow to be waited for, and it was not empty since that showed.
-    pub given_up: bool,
+    /// Whether publishers wait for its consumers.
+    pub patience: Patience,
     /// The message that was last routed here, so that one that matches twice comes once.
     pub routed: u64,
     /// The policies in force for it.
@@ -128,7 +129,7 @@ impl Queue {
             declared,
             consumers,
             touched: false,
-            given_up: false,
+            patience: Patience::default(),
             routed: 0,
             policy: None,
             settings,

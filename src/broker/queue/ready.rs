@@ -4,6 +4,7 @@ use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::{QueueLog, StoreError, SyncFile};
 
+use super::super::pacing::Patience;
 use super::item::{Budget, Held, Item, own_priority};
 use super::{Level, Queue};
 
@@ -277,7 +278,7 @@ impl Queue {
                 }
             }
         }
-        self.given_up = false;
+        self.patience = Patience::default();
         self.ready_body_bytes = 0;
         self.forget_ready_headers();
         (count, journaled)
