@@ -174,6 +174,35 @@ impl Assembler {
         }
     }
 
+    /// Where so many octets of a body frame that has begun may be put, if they are for a body;
+    /// [`Self::extended`] is to be told.
+    pub(super) fn room(&mut self, channel: ChannelNumber, octets: usize) -> Option<&mut Vec<u8>> {
+        match self.assemblies.get_mut(&channel)? {
+            Assembly::Body { draft, missing } => Some(draft.room(octets, *missing)),
+            Assembly::Header(_) | Assembly::Discard { .. } => None,
+        }
+    }
+
+    /// So many octets were put there.
+    pub(super) fn extended(
+        &mut self,
+        channel: ChannelNumber,
+        octets: u64,
+    ) -> Result<(), Exception> {
+        if let Some(Assembly::Body { missing, .. }) = self.assemblies.get_mut(&channel) {
+            *missing = missing.saturating_sub(octets);
+        }
+        self.keep(octets)
+    }
+
+    /// Octets of a body that have not come.
+    pub(super) fn missing(&self, channel: ChannelNumber) -> u64 {
+        match self.assemblies.get(&channel) {
+            Some(Assembly::Body { missing, .. }) => *missing,
+            _ => 0,
+        }
+    }
+
     /// The end of a body frame. Returns the publish if it was the last one.
     pub(super) fn end_body(&mut self, channel: ChannelNumber) -> Option<Command> {
         match self.assemblies.get(&channel) {

@@ -152,16 +152,22 @@ impl Draft {
         self.parts.body.start = self.parts.properties.start + self.parts.properties.length;
     }
 
-    /// Adds octets of the body, of which `missing` are still to come with these. The buffer grows
-    /// with what arrives, never by what was promised, and ends without slack.
+    /// Adds octets of the body, of which `missing` are still to come with these.
     pub(super) fn extend(&mut self, octets: &[u8], missing: u64) {
+        self.room(octets.len(), missing).extend_from_slice(octets);
+    }
+
+    /// The octets so far, with room for so many more of the `missing` ones, or for less if there is
+    /// some. The buffer grows with what has arrived, never by what was promised, and ends without
+    /// slack.
+    pub(super) fn room(&mut self, octets: usize, missing: u64) -> &mut Vec<u8> {
         let free = self.bytes.capacity() - self.bytes.len();
-        if free < octets.len() {
+        if free < octets {
             let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-            let more = missing.min(self.bytes.len().max(octets.len()));
+            let more = missing.min(self.bytes.len().max(octets));
             self.bytes.reserve_exact(more);
         }
-        self.bytes.extend_from_slice(octets);
+        &mut self.bytes
     }
 
     /// Octets kept so far.

@@ -47,6 +47,7 @@ pub use allowance::Allowance;
 pub use handshake::{COMPATIBLE_VERSION, Identity, PLATFORM, PRODUCT, Tuning};
 pub use logins::{LoginRules, Logins, Stranger};
 pub use output::Outgoing;
+pub use running::Wanted;
 
 use assembler::Assembler;
 use handshake::INITIAL_FRAME_MAX;

@@ -13,6 +13,24 @@ use super::content::{refusal, whole_publish};
 use super::input::{extent, take_arena};
 use super::{Connection, Partial, Stage};
 
+/// Octets of a body from which it is worth reading them to where they stay.
+const LONG_OCTETS: u64 = 16 * 1024;
+
+/// Octets to make room for at a time.
+const DIRECT_OCTETS: usize = 128 * 1024;
+
+/// What a read is to bring.
+#[derive(Debug)]
+pub enum Wanted<'a> {
+    /// Whatever there is, for [`Connection::receive`].
+    Anything,
+    /// At most so many octets, for [`Connection::receive`]: the head of a body frame.
+    Head(usize),
+    /// At most so many octets of a body, to be appended here and told of by
+    /// [`Connection::received_body`].
+    Body(&'a mut Vec<u8>, usize),
+}
+
 impl Connection {
     /// Handles the whole frames of a read, or the beginning of a body frame that is not. Returns
     /// whether there may be more to do.
@@ -165,6 +183,44 @@ impl Connection {
         }
         self.assembler.publish(frame.channel, frame.payload)?;
         Ok(at)
+    }
+
+    /// What the next read is best made to bring. A long body is read to where it stays:
+    ///
+    /// ```text
+    ///   socket  .. body | end | header 7 | body ............................. | end | header ..
+    ///              ────▶ draft           ──────────────────────────────▶ draft
+    ///                    └── 8 octets ──▶ read                            └── 8 octets ──▶ read
+    /// ```
+    pub fn wanted(&mut self) -> Wanted<'_> {
+        let Some(Partial { channel, missing }) = self.partial else { return Wanted::Anything };
+        if !matches!(self.stage, Stage::Running) {
+            return Wanted::Anything;
+        }
+        if missing == 0 && self.assembler.missing(channel) >= LONG_OCTETS {
+            return Wanted::Head(FRAME_OVERHEAD as usize);
+        }
+        if (missing as u64) < LONG_OCTETS {
+            return Wanted::Anything;
+        }
+        match self.assembler.room(channel, DIRECT_OCTETS.min(missing)) {
+            Some(into) => {
+                let most = missing.min(into.capacity() - into.len());
+                Wanted::Body(into, most)
+            }
+            None => Wanted::Anything,
+        }
+    }
+
+    /// So many octets have been read to where [`Wanted::Body`] said.
+    pub fn received_body(&mut self, now: Timestamp, octets: usize, commands: &mut Vec<Command>) {
+        self.heartbeat.received(now);
+        let Some(Partial { channel, missing }) = &mut self.partial else { return };
+        let channel = *channel;
+        *missing = missing.saturating_sub(octets);
+        if let Err(refusal) = self.assembler.extended(channel, octets as u64) {
+            self.refuse(now, &refusal, commands);
+        }
     }
 
     /// The first frame of a read is not all there, or not a frame. A body frame is taken as it

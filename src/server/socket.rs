@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use crate::broker::{Command, Output, Traffic};
-use crate::connection::{Connection, Stranger};
+use crate::connection::{Connection, Stranger, Wanted};
 use crate::ids::{ConnectionId, Timestamp};
 
 use super::inbox::Input;
@@ -191,6 +191,9 @@ impl Session<'_> {
 
     /// Reads once. Returns whether the client may have more to say.
     fn read(&mut self) -> io::Result<bool> {
+        if let Some(going_on) = self.read_body()? {
+            return Ok(going_on);
+        }
         if self.read.capacity() > READ_OCTETS_MAX && self.read.is_empty() {
             self.read = Vec::with_capacity(READ_OCTETS_MAX);
         } else if self.read.len() == self.read.capacity() {
@@ -212,6 +215,29 @@ impl Session<'_> {
         let now = self.rim.clock.now();
         self.connection.receive(now, &mut self.read, &mut self.commands);
         Ok(true)
+    }
+
+    /// Reads once if more of a long body is next. Returns as [`Self::read`], or `None` if anything
+    /// else is to be read.
+    fn read_body(&mut self) -> io::Result<Option<bool>> {
+        if !self.read.is_empty() {
+            return Ok(None);
+        }
+        let (result, body) = match self.connection.wanted() {
+            Wanted::Anything => return Ok(None),
+            Wanted::Head(octets) => (self.transport.read_at_most(octets, &mut self.read), false),
+            Wanted::Body(into, octets) => (self.transport.read_at_most(octets, into), true),
+        };
+        let Some(result) = result else { return Ok(None) };
+        let Some(octets) = result? else { return Ok(Some(false)) };
+        self.traffic.received(octets);
+        let now = self.rim.clock.now();
+        if body {
+            self.connection.received_body(now, octets, &mut self.commands);
+        } else {
+            self.connection.receive(now, &mut self.read, &mut self.commands);
+        }
+        Ok(Some(true))
     }
 
     /// Hands the router what has come.

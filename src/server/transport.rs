@@ -1,6 +1,6 @@
 //! A client's socket, with TLS or without: the only thing of it that the conversation does not see.
 
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(feature = "tls")]
@@ -83,6 +83,31 @@ impl Transport {
             #[cfg(feature = "tls")]
             Self::Tls(secured) => secured.read(into),
         }
+    }
+
+    /// Reads at most so many octets, without TLS only: `None` with it. Else as [`Self::read`].
+    pub(super) fn read_at_most(
+        &self,
+        octets: usize,
+        into: &mut Vec<u8>,
+    ) -> Option<io::Result<Option<usize>>> {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => return None,
+        };
+        let before = into.len();
+        let result = stream.take(octets as u64).read_to_end(into);
+        let came = into.len() - before;
+        Some(match result {
+            Ok(_) if came == 0 => Ok(None),
+            Ok(_) => Ok(Some(came)),
+            Err(error) if came > 0 || error.kind() == ErrorKind::WouldBlock => {
+                // What is wrong, if anything is, the next read tells.
+                Ok(Some(came))
+            }
+            Err(error) => Err(error),
+        })
     }
 
     /// Who the client's certificate says it is: once, when that is known.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::connection::Allowance;
 use crate::connection::assembler::Assembler;
+use crate::connection::{Allowance, Wanted};
 use crate::wire::HEARTBEAT;
 
 use super::*;
@@ -194,4 +194,61 @@ fn a_publish_repeats_only_the_one_right_before_it() {
         .collect();
     let [yes, no] = [true, false];
     assert_eq!(repeats, [no, yes, yes, no, no, no, no, no, no, yes]);
+}
+
+#[test]
+fn a_long_body_reads_the_same_when_it_is_read_to_where_it_stays() {
+    let part = |from: u32, length: u32| -> Vec<u8> {
+        let payload: Vec<u8> = (from..from + length).map(|at| (at % 251) as u8).collect();
+        frame(FrameKind::Body, 1, &payload)
+    };
+    let long = [
+        [method(1, PUBLISH), header(1, 300_000), part(0, 131_000)].concat(),
+        HEARTBEAT.to_vec(),
+        part(131_000, 100_000),
+        [method(2, PUBLISH), header(2, 3), body(2, "two")].concat(),
+        part(231_000, 60_000),
+        part(291_000, 9_000),
+        [method(1, PUBLISH), header(1, 400_001), part(0, 131_000)].concat(), // too long
+        part(0, 131_000),
+        part(0, 131_000),
+        part(0, 7_001),
+        method(1, "basic.ack delivery_tag=7"),
+    ]
+    .concat();
+    let mut whole = Peer::with_bodies("127.0.0.1:4711", 400_000);
+    whole.open_channel_zero(TUNE_OK);
+    whole.write(&long);
+    let expected = whole.asked();
+    assert_eq!(expected.len(), 4);
+    let steps: [&[usize]; 4] = [&[70_000], &[1, 7, 20_000, 8], &[65_536, 3], &[usize::MAX]];
+    for steps in steps {
+        let mut peer = Peer::with_bodies("127.0.0.1:4711", 400_000);
+        peer.open_channel_zero(TUNE_OK);
+        let (mut rest, mut direct) = (&long[..], 0);
+        for step in steps.iter().cycle() {
+            let mut take = |most: usize| {
+                let (head, tail) = rest.split_at(most.min(*step).min(rest.len()));
+                rest = tail;
+                head
+            };
+            let wanted =
+                if peer.read.is_empty() { peer.connection.wanted() } else { Wanted::Anything };
+            match wanted {
+                Wanted::Body(into, most) => {
+                    let octets = take(most);
+                    into.extend_from_slice(octets);
+                    direct += octets.len();
+                    peer.connection.received_body(peer.now, octets.len(), &mut peer.commands);
+                }
+                Wanted::Head(most) => peer.write(take(most)),
+                Wanted::Anything => peer.write(take(65_536)),
+            }
+            if rest.is_empty() {
+                break;
+            }
+        }
+        assert!(peer.asked() == expected, "{steps:?}");
+        assert!(direct > 90_000, "{direct} of them by {steps:?}");
+    }
 }

@@ -43,8 +43,13 @@ struct Peer {
 
 impl Peer {
     fn from(address: &str) -> Self {
+        Self::with_bodies(address, 1000)
+    }
+
+    /// Whose bodies may be so long.
+    fn with_bodies(address: &str, octets: u64) -> Self {
         let options = ConnectionOptions {
-            body_octets_max: 1000,
+            body_octets_max: octets,
             ..ConnectionOptions::new(Arc::new(guest_only()))
         };
         let now = Timestamp(1_000_000);
@@ -55,13 +60,18 @@ impl Peer {
 
     fn open_with(tune_ok: &str) -> Self {
         let mut peer = Self::from("127.0.0.1:4711");
-        peer.write(&PROTOCOL_HEADER);
-        for line in [START_OK, tune_ok, OPEN] {
-            peer.write(&method(0, line));
-        }
-        peer.written();
-        assert!(matches!(peer.commands.pop(), Some(Command::Open(_))));
+        peer.open_channel_zero(tune_ok);
         peer
+    }
+
+    /// Says all that goes before the first channel.
+    fn open_channel_zero(&mut self, tune_ok: &str) {
+        self.write(&PROTOCOL_HEADER);
+        for line in [START_OK, tune_ok, OPEN] {
+            self.write(&method(0, line));
+        }
+        self.written();
+        assert!(matches!(self.commands.pop(), Some(Command::Open(_))));
     }
 
     fn open() -> Self {
