@@ -29,7 +29,7 @@ use super::Broker;
 use super::call::Call;
 use super::effect::{Effects, Output};
 
-/// The longest that a connection waits for a queue at a time: consumers that take less than 30,000
+/// The longest that a connection waits for a queue at a time: consumers that take less than 60,000
 /// messages and 7 MiB in a second make it wait in vain.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -41,7 +41,7 @@ const RESPITE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 
 /// Ready messages, and octets of their bodies, from which a queue has its publishers wait. Less than
 /// what a queue keeps in memory, so that what is on its way finds room there.
-pub(super) const PRESSED: (u64, u64) = (4096, 1024 * 1024);
+pub(super) const PRESSED: (u64, u64) = (8192, 1024 * 1024);
 
 /// The connections that wait.
 #[derive(Debug, Default)]
