@@ -135,37 +135,50 @@ class Leveret(Broker):
 
 
 class RabbitMQ(Broker):
-    """Debian's package, as a node of its own with an epmd of its own."""
+    """Debian's package, as a node of its own with an epmd of its own.
+
+    With a root, a folder made by debootstrap, it is the package installed there that runs, by
+    chroot; the broker's directory is inside that root then.
+    """
 
     name = "RabbitMQ"
-    script = pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    script = "usr/lib/rabbitmq/bin/rabbitmq-server"
 
-    def __init__(self, directory):
+    def __init__(self, directory, root=None):
         super().__init__(directory)
+        self.root = root or pathlib.Path("/")
         self.epmd_port = free_port()
-        if not self.script.exists():
-            raise SystemExit(f"{self.script} is missing: apt-get install rabbitmq-server")
+        if not (self.root / self.script).exists():
+            raise SystemExit(f"{self.root / self.script} is missing: install rabbitmq-server")
+
+    def within(self, command):
+        """A command, run in the root."""
+        return command if self.root == pathlib.Path("/") else ["chroot", self.root, *command]
+
+    def inside(self, path):
+        """What a path is called in the root."""
+        return "/" + str(path.resolve().relative_to(self.root))
 
     def command(self):
-        return [self.script]
+        return self.within(["/" + self.script])
 
     def environment(self):
-        nothing = self.directory / "nothing"
-        nothing.touch()
+        (self.directory / "nothing").touch()
+        nothing = self.inside(self.directory / "nothing")
         return {
-            "HOME": str(self.directory),
+            "HOME": self.inside(self.directory),
             "ERL_EPMD_PORT": str(self.epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": "rivals@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(free_port()),
-            "RABBITMQ_MNESIA_BASE": str(self.data),
-            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
-            "RABBITMQ_CONF_ENV_FILE": str(nothing),
-            "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(nothing),
-            "RABBITMQ_PID_FILE": str(self.directory / "pid"),
+            "RABBITMQ_MNESIA_BASE": self.inside(self.data),
+            "RABBITMQ_LOG_BASE": self.inside(self.directory / "log"),
+            "RABBITMQ_CONF_ENV_FILE": nothing,
+            "RABBITMQ_CONFIG_FILE": self.inside(self.directory / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": nothing,
+            "RABBITMQ_PID_FILE": self.inside(self.directory / "pid"),
         }
 
     def signalled(self):
@@ -175,11 +188,12 @@ class RabbitMQ(Broker):
     def cleanup(self):
         environment = os.environ | {"ERL_EPMD_PORT": str(self.epmd_port)}
         self.stop("KILL")
-        subprocess.run(["epmd", "-kill"], env=environment, capture_output=True, check=False)
+        kill = self.within(["epmd", "-kill"])
+        subprocess.run(kill, env=environment, capture_output=True, check=False)
         super().cleanup()
 
     def version(self):
-        text = run_text(["dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server"])
+        text = run_text(self.within(["dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server"]))
         return text.strip() or "unknown"
 
 

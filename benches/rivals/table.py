@@ -38,6 +38,8 @@ def page(rows, results, versions, command):
         *commands(rows, results),
         "",
         *failures(rows, results),
+        "",
+        *remarks(),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -106,6 +108,12 @@ def failures(rows, results):
         if run["failure"]
     ]
     return ["## What failed", "", *found] if found else []
+
+
+def remarks():
+    """What people have to say about the figures: it stays when the table is made anew."""
+    text = pathlib.Path(__file__).with_name("remarks.md").read_text()
+    return text.rstrip().splitlines()
 
 
 def line(cells):

@@ -36,9 +36,6 @@ use super::report::AlarmsReport;
 /// How long what the store refused is left before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// How long a checkpoint is left that had no room.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
-
 /// What clients are told when the store has no room, and when it can open no file.
 const NO_SPACE: &str = "low on disk: no space left";
 const NO_DESCRIPTORS: &str = "low on file descriptors";
@@ -105,8 +102,6 @@ pub(super) struct Alarms {
     pub(super) unwritten: bool,
     /// The places of connections with held commands.
     blocked: BTreeSet<usize>,
-    /// No checkpoint before.
-    checkpoint_after: Timestamp,
 }
 
 /// The commands of a connection that is held up.
@@ -150,9 +145,9 @@ impl Alarms {
         }
     }
 
-    /// Whether a checkpoint may begin: all logs are written, and the last one did not just fail.
-    pub(super) fn allow_checkpoint(&self, now: Timestamp) -> bool {
-        self.store.is_none() && self.checkpoint_after <= now
+    /// Whether the store has room as far as is known: all logs are written.
+    pub(super) fn has_room(&self) -> bool {
+        self.store.is_none()
     }
 
     /// A connection is gone, with what was held of it.
@@ -342,18 +337,6 @@ impl Broker {
         } else if let Some(reason) = alarms.store.take() {
             alarms.retry_at = Timestamp::default();
             info!("no longer {reason}");
-        }
-    }
-
-    /// A checkpoint had no room: another one comes later.
-    pub fn checkpoint_failed(&mut self, now: Timestamp, error: &StoreError) {
-        warn!("no checkpoint: {error}");
-        self.alarms.checkpoint_after = now.after(CHECKPOINT_AFTER);
-        self.checkpointing = false;
-        self.checkpoint_due = true;
-        self.store.checkpoint_failed();
-        for queue in self.queues.values_mut().filter(|queue| queue.declared.persists()) {
-            queue.sync_again();
         }
     }
 }

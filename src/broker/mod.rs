@@ -17,6 +17,7 @@ pub mod arguments;
 mod call;
 mod changes;
 mod channel;
+mod checkpoints;
 mod command;
 mod confirms;
 mod connections;
@@ -97,6 +98,7 @@ use access::Access;
 use alarms::Alarms;
 use call::Call;
 use channel::{Channel, ChannelState};
+use checkpoints::Checkpoints;
 use connections::Connection;
 use consumer::Consumer;
 use consumer_timeout::Deadlines;
@@ -166,9 +168,7 @@ pub struct Broker {
     warned: Warned,
     /// The broker is being shut down.
     stopping: bool,
-    checkpointing: bool,
-    /// A checkpoint is due although the journal is short.
-    checkpoint_due: bool,
+    checkpoints: Checkpoints,
     /// A disk that failed: the turn does not end.
     failure: Option<StoreError>,
 }

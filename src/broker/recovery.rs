@@ -26,6 +26,7 @@ use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::access::Access;
 use super::alarms::Alarms;
+use super::checkpoints::Checkpoints;
 use super::dead_letter::Morgue;
 use super::drops::Drops;
 use super::durability::{Durability, Turn};
@@ -77,7 +78,7 @@ impl Broker {
         // A number is never used twice, also not that of a queue whose deletion is known no more.
         broker.next_queue = broker.next_queue.max(recovery.queue_max());
         // Whatever was replayed would be replayed again: a checkpoint makes an end of it.
-        broker.checkpoint_due = !recovery.clean();
+        broker.checkpoints.due = !recovery.clean();
         let (queues, messages) =
             (broker.queues.len(), broker.queues.values().map(Queue::ready).sum::<u64>());
         info!("recovered {queues} durable queues with {messages} messages");
@@ -161,8 +162,7 @@ impl Broker {
             recovering: false,
             warned: Default::default(),
             stopping: false,
-            checkpointing: false,
-            checkpoint_due: false,
+            checkpoints: Checkpoints::default(),
             failure: None,
             options,
         }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::ids::{Ordinal, QueueId};
 use crate::store::{CheckpointJob, Outstanding, Place, Snapshot, StoreError};
 use crate::wire::Method;
 
@@ -20,40 +20,6 @@ use super::stream::snapshot_offsets;
 use super::topology::{exchange_declare, queue_declare};
 
 impl Broker {
-    /// Begins a checkpoint when one is due and none is under way. The job is to be run on another
-    /// thread, and then [`Self::checkpoint_done`] to be called.
-    pub fn checkpoint(&mut self, now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
-        if self.checkpointing
-            || !(self.checkpoint_due || self.store.wants_checkpoint())
-            || !self.alarms.allow_checkpoint(now)
-        {
-            return Ok(None);
-        }
-        match self.begin_checkpoint() {
-            Ok(job) => {
-                self.checkpointing = true;
-                self.checkpoint_due = false;
-                Ok(Some(job))
-            }
-            Err(error) if error.is_passing() => {
-                self.checkpoint_failed(now, &error);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The checkpoint's job has been run: what it replaces goes.
-    pub fn checkpoint_done(&mut self) -> Result<(), StoreError> {
-        self.checkpointing = false;
-        self.store.checkpoint_done()
-    }
-
-    /// Whether a checkpoint is under way: its job is running, or has and was not heard of.
-    pub fn is_checkpointing(&self) -> bool {
-        self.checkpointing
-    }
-
     /// Ends in order, when no checkpoint is under way: a last one, synced, and the mark that
     /// nothing is left to replay. Where there is no room for that, the journal is as a crash would
     /// leave it: what was promised is there.
@@ -77,7 +43,7 @@ impl Broker {
         self.store.checkpoint_done()
     }
 
-    fn begin_checkpoint(&mut self) -> Result<CheckpointJob, StoreError> {
+    pub(super) fn begin_checkpoint(&mut self) -> Result<CheckpointJob, StoreError> {
         let mut snapshot = self.store.begin_checkpoint()?;
         self.snapshot_definitions(&mut snapshot);
         let unacked = self.unacked_by_queue();

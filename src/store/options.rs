@@ -9,6 +9,8 @@ pub struct StoreOptions {
     pub segment_bytes_max: u64,
     /// So many octets in the journal ask for a checkpoint.
     pub journal_bytes_max: u64,
+    /// So many are enough for one if there is time: the next start has less to replay then.
+    pub journal_bytes_early: u64,
     /// So many octets of a new journal file are written with zeros before it is used.
     pub journal_bytes_prepared: u64,
     /// So many octets stay reserved at the journal's end. They are used when nothing else is left:
@@ -24,6 +26,7 @@ impl Default for StoreOptions {
             segment_bytes_min: 64 << 10,
             segment_bytes_max: 8 << 20,
             journal_bytes_max: 128 << 20,
+            journal_bytes_early: 32 << 20,
             journal_bytes_prepared: 4 << 20,
             journal_bytes_spare: 8 << 20,
             open_files_max: 1024,
@@ -51,6 +54,7 @@ impl StoreOptions {
         segment_bytes_min: 4 << 10,
         segment_bytes_max: 16 << 10,
         journal_bytes_max: 64 << 10,
+        journal_bytes_early: 32 << 10,
         journal_bytes_prepared: 16 << 10,
         journal_bytes_spare: 16 << 10,
         open_files_max: 1024,

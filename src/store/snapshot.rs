@@ -33,6 +33,11 @@ impl Snapshot {
         Self { writer, generation }
     }
 
+    /// What was put so far, in octets.
+    pub(super) fn length(&self) -> u64 {
+        self.writer.gather.len() as u64
+    }
+
     /// A definition: an AMQP method (class id, method id, arguments) that makes it, and the queue
     /// it is about, 0 if none.
     pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {

@@ -24,6 +24,10 @@ use super::snapshot::Snapshot;
 use crate::ids::{QueueId, SyncPoint};
 use crate::mutants::mutant;
 
+/// The journal is at least so many times as long as the last snapshot when a checkpoint pays that is
+/// not needed.
+const SNAPSHOT_SHARE: u64 = 4;
+
 /// An open data directory.
 pub struct Store {
     directory: Directory,
@@ -31,6 +35,8 @@ pub struct Store {
     journal: Journal,
     /// Published snapshots, oldest first.
     snapshots: Vec<u64>,
+    /// The length of the last snapshot, in octets.
+    snapshot_bytes: u64,
     /// The generation of the snapshot that is being written.
     publishing: Option<(u64, SyncPoint)>,
     /// Journals before the current one, oldest first.
@@ -103,6 +109,7 @@ impl Store {
             directory,
             options,
             snapshots,
+            snapshot_bytes: 0,
             publishing: None,
             journals,
             spare: Arc::new(Mutex::new(spare)),
@@ -149,6 +156,13 @@ impl Store {
     /// Whether the journal has grown so long that a checkpoint is due.
     pub fn wants_checkpoint(&self) -> bool {
         self.journal.length() >= self.options.journal_bytes_max
+    }
+
+    /// Whether a checkpoint would spare the next start a good part of its work, and write little
+    /// against what has been written since the last one.
+    pub fn gains_by_checkpoint(&self) -> bool {
+        let length = self.journal.length();
+        length >= self.options.journal_bytes_early.max(SNAPSHOT_SHARE * self.snapshot_bytes)
     }
 
     /// Ends the journal's generation and begins the next, which the snapshot comes before. All logs
@@ -202,6 +216,7 @@ impl Store {
     ) -> CheckpointJob {
         // Should the snapshot be damaged one day, these are needed with the one before.
         logs.extend(self.journal.older_files());
+        self.snapshot_bytes = snapshot.length();
         self.publishing = Some((snapshot.generation(), self.journal.switched_at()));
         let prepare = self.spare.lock().is_none().then(|| {
             self.slot_next += 1;

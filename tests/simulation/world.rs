@@ -32,12 +32,15 @@ impl Setup {
             1 => FsyncPolicy::Never,
             _ => FsyncPolicy::Always,
         };
+        let segment_bytes_max = random.pick(&[4096, 16 << 10]);
+        let journal_bytes_max = random.pick(&[3 << 10, 12 << 10, 40 << 10]);
         Self {
             fsync,
             store: StoreOptions {
                 segment_bytes_min: 4096,
-                segment_bytes_max: random.pick(&[4096, 16 << 10]),
-                journal_bytes_max: random.pick(&[3 << 10, 12 << 10, 40 << 10]),
+                segment_bytes_max,
+                journal_bytes_max,
+                journal_bytes_early: journal_bytes_max / 4,
                 journal_bytes_prepared: random.pick(&[4096, 16 << 10]),
                 journal_bytes_spare: random.pick(&[0, 4096]),
                 open_files_max: random.pick(&[1, 3, 100]),

@@ -120,3 +120,30 @@ fn a_journal_that_outgrows_its_file_goes_on() {
     let (_, mut recovery) = open(&disk.cut());
     assert_eq!(told(&mut recovery), published(0..200));
 }
+
+#[test]
+fn an_early_checkpoint_is_worth_it_only_against_a_short_snapshot() {
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk);
+    let fill = |store: &mut Store, least: u64| {
+        let before = store.journal().length();
+        let mut number = 0;
+        while store.journal().length() < before + least {
+            publish(store, [number]);
+            store.journal().write().unwrap();
+            number += 1;
+        }
+    };
+    assert!(!store.gains_by_checkpoint());
+    fill(&mut store, OPTIONS.journal_bytes_early);
+    assert!(store.gains_by_checkpoint() && !store.wants_checkpoint());
+    let mut snapshot = store.begin_checkpoint().unwrap();
+    let change = [7; 1200];
+    snapshot.change(&change);
+    store.finish_checkpoint(snapshot, Vec::new()).run().unwrap();
+    store.checkpoint_done().unwrap();
+    fill(&mut store, OPTIONS.journal_bytes_early);
+    assert!(!store.gains_by_checkpoint(), "the journal is not four times as long");
+    fill(&mut store, 24 << 10);
+    assert!(store.gains_by_checkpoint());
+}

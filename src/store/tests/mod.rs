@@ -27,6 +27,7 @@ const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes_min: 4096,
     segment_bytes_max: 16 << 10,
     journal_bytes_max: 8 << 10,
+    journal_bytes_early: 4 << 10,
     journal_bytes_prepared: 4096,
     journal_bytes_spare: 4096,
     open_files_max: 64,
