@@ -27,8 +27,9 @@ use super::outbox::Outbox;
 use super::rim::Rim;
 use super::transport::Transport;
 
-/// Room for a read at first, in octets: enough for who only acknowledges.
-const READ_OCTETS_MIN: usize = 4 * 1024;
+/// Room for a read at first, in octets: enough to log in, and for who only acknowledges. It is
+/// four times as much whenever a read has filled it.
+const READ_OCTETS_MIN: usize = 1024;
 
 /// Room for a read once a client has filled the smaller ones, in octets.
 const READ_OCTETS_MAX: usize = 64 * 1024;
@@ -61,13 +62,30 @@ pub(super) fn run(
     if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
         return;
     }
+    let mut session = begin(rim, id, transport, (peer, stranger), outbox);
+    match session.talk() {
+        Ok(()) => info!("{id} {peer} disconnected"),
+        Err(error) => info!("{id} {peer} disconnected: {error}"),
+    }
+}
+
+/// The session of a client that has just come. It is not put together where the thread sleeps:
+/// what that leaves on the stack, 4 KiB, would be kept for every connection as long as it lives.
+#[inline(never)]
+fn begin(
+    rim: &Rim,
+    id: ConnectionId,
+    transport: Transport,
+    (peer, stranger): (SocketAddr, Stranger),
+    outbox: Arc<Outbox>,
+) -> Box<Session<'_>> {
     let traffic = Arc::new(Traffic::default());
     let host = transport.stream().local_addr();
     let host = host.map(|address| address.to_string()).unwrap_or_default();
     let mut connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now())
         .with_facts(host, Arc::clone(&traffic));
     connection.set_stranger(stranger);
-    let mut session = Session {
+    Box::new(Session {
         rim,
         id,
         transport,
@@ -80,11 +98,7 @@ pub(super) fn run(
         stalled: None,
         publishes: false,
         gone: false,
-    };
-    match session.talk() {
-        Ok(()) => info!("{id} {peer} disconnected"),
-        Err(error) => info!("{id} {peer} disconnected: {error}"),
-    }
+    })
 }
 
 /// A client's socket with its conversation.
@@ -270,11 +284,13 @@ impl Session<'_> {
     }
 
     /// Closes the socket after everything is written. What the client has sent besides is read
-    /// first: closing over it would make the kernel throw away what we have written.
+    /// first: closing over it would make the kernel throw away what we have written. Its room is on
+    /// the stack only while it is needed.
+    #[inline(never)]
     fn hang_up(&mut self) -> io::Result<()> {
         self.let_the_client_close()?;
         self.transport.close()?;
-        let mut rest = [0; READ_OCTETS_MIN];
+        let mut rest = [0; 4096];
         while rustix::io::read(&self.transport, &mut rest).is_ok_and(|octets| octets > 0) {}
         Ok(())
     }

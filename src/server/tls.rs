@@ -263,10 +263,16 @@ impl Secured {
             return None;
         }
         self.named = true;
-        let certificate = self.session.peer_certificates()?.first()?;
-        let certificate = Certificate::from_der(certificate).ok()?;
-        Some(certificate.tbs_certificate.subject.to_string())
+        subject(self.session.peer_certificates()?.first()?)
     }
+}
+
+/// The subject of a certificate. A certificate takes a page of the stack, which is not to be that
+/// of a thread that has none to read.
+#[inline(never)]
+fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    Some(certificate.tbs_certificate.subject.to_string())
 }
 
 pub(super) fn is_passing(error: &io::Error) -> bool {
