@@ -177,6 +177,12 @@ ROWS = [
         consumed("17,000"),
     ),
     load(
+        "headers-1000",
+        "headers exchange with 1,000 bindings",
+        "--exchange headers --bindings 1000 --keys 1000",
+        consumed(),
+    ),
+    load(
         "topic-100000",
         "topic exchange with 100,000 bindings, 1,000 keys in use",
         "--exchange topic --bindings 100000 --keys 1000",

@@ -12,12 +12,15 @@
 //! An argument without value (void) asks for the header's presence only. Without arguments, `all`
 //! matches every message and `any` none.
 //!
-//! Left out: an index by value. A message is compared with each different set of conditions, once
-//! however many destinations share it.
+//! A message is compared with the bindings that the index finds for its headers, and with each
+//! different set of conditions once, however many destinations share it.
 
 use std::collections::BTreeMap;
 
+use slab::Slab;
+
 use super::destinations::Destinations;
+use super::header_index::{HeaderIndex, Place};
 use super::{Destination, EncodedArguments, InvalidBinding};
 use crate::broker::arguments::value;
 use crate::wire::{Field, ShortString, Table};
@@ -25,7 +28,18 @@ use crate::wire::{Field, ShortString, Table};
 /// Destinations by conditions. Bindings with the same arguments share an entry.
 #[derive(Debug, Default)]
 pub(super) struct Headers {
-    entries: BTreeMap<EncodedArguments, (Conditions, Destinations)>,
+    numbers: BTreeMap<EncodedArguments, usize>,
+    entries: Slab<Entry>,
+    index: HeaderIndex,
+}
+
+/// The bindings with the same arguments.
+#[derive(Debug)]
+struct Entry {
+    conditions: Conditions,
+    destinations: Destinations,
+    /// Where the index has it.
+    places: Vec<Place>,
 }
 
 impl Headers {
@@ -36,23 +50,34 @@ impl Headers {
         arguments: &Table,
         destination: Destination,
     ) -> Result<(), InvalidBinding> {
-        if let Some((_, destinations)) = self.entries.get_mut(encoded) {
-            destinations.add(destination);
+        if let Some(number) = self.numbers.get(encoded) {
+            self.entries[*number].destinations.add(destination);
             return Ok(());
         }
         let conditions = Conditions::parse(arguments)?;
         let mut destinations = Destinations::default();
         destinations.add(destination);
-        self.entries.insert(encoded.clone(), (conditions, destinations));
+        let vacant = self.entries.vacant_entry();
+        let number = vacant.key();
+        let wanted = conditions.wanted.iter().map(|(name, field)| (&**name, field));
+        let places = match conditions.quantity {
+            Quantity::All => self.index.add_all(number, wanted),
+            Quantity::Any => self.index.add_any(number, wanted),
+        };
+        vacant.insert(Entry { conditions, destinations, places });
+        self.numbers.insert(encoded.clone(), number);
         Ok(())
     }
 
     /// Undoes one `add`.
     pub(super) fn remove(&mut self, encoded: &EncodedArguments, destination: Destination) {
-        let Some((_, destinations)) = self.entries.get_mut(encoded) else { return };
+        let Some(number) = self.numbers.get(encoded).copied() else { return };
+        let destinations = &mut self.entries[number].destinations;
         destinations.remove(destination);
         if destinations.is_empty() {
-            self.entries.remove(encoded);
+            self.numbers.remove(encoded);
+            let entry = self.entries.remove(number);
+            self.index.remove(number, &entry.places);
         }
     }
 
@@ -60,7 +85,9 @@ impl Headers {
     pub(super) fn route(&self, headers: &Table, found: &mut Vec<Destination>) {
         let headers: BTreeMap<&str, &Field> =
             headers.iter().map(|(name, field)| (&**name, field)).collect();
-        for (conditions, destinations) in self.entries.values() {
+        let shown = headers.iter().map(|(name, field)| (*name, *field));
+        for number in self.index.candidates(shown) {
+            let Entry { conditions, destinations, .. } = &self.entries[number];
             if conditions.met_by(&headers) {
                 destinations.push_all(found);
             }

@@ -28,6 +28,7 @@ mod consistent_hash;
 mod destinations;
 mod direct;
 mod fanout;
+mod header_index;
 mod headers;
 mod options;
 mod pool;

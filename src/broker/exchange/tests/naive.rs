@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::*;
+use crate::broker::arguments::value;
+
 use super::{binding, matching, queue, route, short, text};
 
 /// What a client may ask of one exchange.
@@ -68,7 +70,8 @@ fn naive_headers(arguments: &Table, headers: &Table) -> bool {
             continue;
         }
         let header = headers.get(name);
-        results.push(header.is_some() && (*wanted == Field::Void || header == Some(wanted)));
+        let same = |header| *wanted == Field::Void || value::same(wanted, header);
+        results.push(header.is_some_and(same));
     }
     if rule.starts_with(b"all") { !results.contains(&false) } else { results.contains(&true) }
 }
@@ -79,7 +82,19 @@ fn some_key() -> impl Strategy<Value = String> {
 }
 
 fn some_field() -> impl Strategy<Value = Field> {
-    prop_oneof![Just(Field::Void), Just(text("1")), Just(Field::Boolean(true))]
+    prop_oneof![
+        Just(Field::Void),
+        Just(text("1")),
+        Just(Field::Bytes(b"1".to_vec())),
+        Just(Field::Boolean(true)),
+        Just(Field::I8(1)),
+        Just(Field::I64(1)),
+        Just(Field::F32(0.0)),
+        Just(Field::F64(-0.0)),
+        Just(Field::Timestamp(1)),
+        Just(Field::Array(vec![Field::F64(0.0)])),
+        Just(Field::Array(vec![Field::F64(-0.0)])),
+    ]
 }
 
 fn some_headers() -> impl Strategy<Value = Table> {
