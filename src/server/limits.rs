@@ -11,8 +11,9 @@ const OTHER_DESCRIPTORS: u64 = 64;
 /// The most files of queue logs that are worth keeping open.
 const FILES_MAX: u64 = 1024;
 
-/// A connection's descriptors: the socket and the bell.
-const CONNECTION_DESCRIPTORS: u64 = 2;
+/// Of so many descriptors that are left for connections so many are for bells, the others for
+/// sockets.
+const BELL_SHARE: (u64, u64) = (5, 2);
 
 /// Memory maps of a thread, with some to spare for the store's.
 const CONNECTION_MAPS: u64 = 5;
@@ -25,6 +26,8 @@ const MAPS_DEFAULT: u64 = 65_530;
 pub(super) struct Limits {
     /// Connections at a time.
     pub(super) connections_max: usize,
+    /// So many of them have a bell of their own.
+    pub(super) bells_max: usize,
     /// Files of queue logs at a time.
     pub(super) files_max: usize,
 }
@@ -42,10 +45,13 @@ pub(super) fn raise() -> Limits {
         .unwrap_or(MAPS_DEFAULT);
     let files = (descriptors / 8).clamp(1, FILES_MAX);
     let others = OTHER_DESCRIPTORS.min(descriptors / 4); // a small limit leaves most to connections
-    let by_descriptors = descriptors.saturating_sub(others + files) / CONNECTION_DESCRIPTORS;
+    let left = descriptors.saturating_sub(others + files);
+    let bells = left / BELL_SHARE.0 * BELL_SHARE.1;
+    let by_descriptors = left - bells;
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Limits {
         connections_max: size(by_descriptors.min(maps / CONNECTION_MAPS).max(1)),
+        bells_max: size(bells.max(1)),
         files_max: size(files),
     }
 }

@@ -81,17 +81,17 @@ fn admit(
     peer: SocketAddr,
     complaints: &mut Complaints,
 ) {
-    if !rim.seats.take() {
+    let Some(connections) = rim.seats.take() else {
         complaints.add(|| warn!("{peer} turned away: too many connections"));
         return turn_away(stream);
-    }
+    };
     let seat = Seat(Arc::clone(rim));
     let Some(stranger) = rim.options.logins.enter(rim.seats.strangers_max()) else {
         complaints.add(|| warn!("{peer} turned away: too many have not logged in"));
         return turn_away(stream);
     };
-    let outbox = match Outbox::new() {
-        Ok(outbox) => Arc::new(outbox),
+    let outbox = match rim.bells.bell(connections) {
+        Ok(bell) => Arc::new(Outbox::new(bell)),
         Err(error) => {
             complaints.add(|| warn!("{peer} turned away: {error}"));
             return turn_away(stream);

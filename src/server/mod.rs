@@ -70,7 +70,7 @@ pub use histogram::{Counted, Histogram};
 pub use tls::TlsError;
 pub use vitals::Vitals;
 
-use bell::Bell;
+use bell::{Bell, Bells};
 use clock::Clock;
 use inbox::{Inbox, Inlet, Input, inbox};
 use limits::Limits;
@@ -211,10 +211,10 @@ impl Server {
             identity: config.identity(),
             ..ConnectionOptions::new(logins).with_memory(memory)
         };
-        let seats = Seats::new(limits.connections_max);
+        let (seats, bells) = (Seats::new(limits.connections_max), Bells::new(limits.bells_max));
+        let inside = (Bell::new()?, seats, bells);
         let proxies = config.proxy_from.clone();
-        let rim =
-            Arc::new(Rim::new(clock, sender, options, vitals, (Bell::new()?, seats), proxies));
+        let rim = Arc::new(Rim::new(clock, sender, options, vitals, inside, proxies));
         let watch = Arc::new(Watch::new(config.data_dir.clone()));
         watch.limit(config.disk_free_limit, config.memory_limit(memory));
         let (watched, watching) = (Arc::clone(&rim), Arc::clone(&watch));

@@ -4,9 +4,9 @@
 //! which sends no more than the connection has reported drained, and answers by the connection,
 //! which stops to read from a client that does not.
 
-use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -18,7 +18,7 @@ use super::bell::Bell;
 #[derive(Debug)]
 pub(super) struct Outbox {
     state: Mutex<State>,
-    bell: Bell,
+    bell: Arc<Bell>,
 }
 
 #[derive(Debug, Default)]
@@ -29,12 +29,14 @@ struct State {
     told: bool,
     /// The connection's thread sleeps, or is about to: it has to be woken.
     asleep: bool,
+    /// It is being woken: a ring of the bell is for it.
+    rung: bool,
 }
 
 impl Outbox {
-    /// An empty outbox. Fails when there are no file descriptors left.
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { state: Mutex::default(), bell: Bell::new()? })
+    /// An empty outbox, whose reader is woken by this bell. Others may have the same.
+    pub(super) fn new(bell: Arc<Bell>) -> Self {
+        Self { state: Mutex::default(), bell }
     }
 
     /// Adds outputs, and wakes the connection if it sleeps.
@@ -57,6 +59,7 @@ impl Outbox {
         let mut state = self.state.lock();
         change(&mut state);
         let wake = mem::take(&mut state.asleep);
+        state.rung |= wake;
         drop(state);
         if wake {
             self.bell.ring();
@@ -79,11 +82,24 @@ impl Outbox {
         state.asleep
     }
 
-    /// Says that the thread is awake; `rung` if the bell has woken it.
-    pub(super) fn wake_up(&self, rung: bool) {
-        self.state.lock().asleep = false;
+    /// Says that the thread is awake, whatever has woken it. Returns whether the bell rang for it.
+    pub(super) fn wake_up(&self) -> bool {
+        let mut state = self.state.lock();
+        state.asleep = false;
+        let rung = mem::take(&mut state.rung);
+        drop(state);
         if rung {
-            self.bell.silence();
+            self.bell.take_back();
+        }
+        rung
+    }
+}
+
+impl Drop for Outbox {
+    /// A ring that nobody has taken back would keep those awake who have the same bell.
+    fn drop(&mut self) {
+        if self.state.get_mut().rung {
+            self.bell.take_back();
         }
     }
 }
@@ -97,16 +113,40 @@ impl AsFd for Outbox {
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
     use super::*;
 
     #[test]
     fn nobody_falls_asleep_over_news_that_came_since_it_looked() {
-        let outbox = Outbox::new().unwrap();
+        let outbox = Outbox::new(Arc::new(Bell::new().unwrap()));
         let mut outputs = Vec::new();
         assert!(!outbox.take(&mut outputs));
         outbox.stop();
         assert!(!outbox.fall_asleep(), "the stop came after the look");
         assert!(outbox.take(&mut outputs));
         assert!(outbox.fall_asleep());
+    }
+
+    #[test]
+    fn a_ring_is_for_one_of_those_who_share_a_bell() {
+        let bell = Arc::new(Bell::new().unwrap());
+        let rings = || {
+            let mut polled = [PollFd::new(&bell, PollFlags::IN)];
+            poll(&mut polled, Some(&Timespec::default())).unwrap() > 0
+        };
+        let [one, two, gone] = [(); 3].map(|()| Outbox::new(Arc::clone(&bell)));
+        for outbox in [&one, &two, &gone] {
+            assert!(outbox.fall_asleep());
+        }
+        one.push(Vec::new());
+        gone.stop();
+        assert!(!two.wake_up());
+        assert!(rings(), "two takes nothing that is not its own");
+        assert!(one.wake_up());
+        assert!(rings());
+        drop(gone);
+        assert!(!rings());
+        assert!(!one.wake_up());
     }
 }

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::connection::ConnectionOptions;
 use crate::ids::ConnectionId;
 
-use super::bell::Bell;
+use super::bell::{Bell, Bells};
 use super::clock::Clock;
 use super::inbox::Inlet;
 use super::vitals::Vitals;
@@ -30,6 +30,8 @@ pub(super) struct Rim {
     pub(super) closed: Bell,
     /// The connections there are.
     pub(super) seats: Seats,
+    /// What wakes them.
+    pub(super) bells: Bells,
     /// Addresses whose connections begin with a PROXY header.
     pub(super) proxies: Vec<IpNet>,
     next_id: AtomicU64,
@@ -42,11 +44,12 @@ impl Rim {
         inbox: Inlet,
         options: ConnectionOptions,
         vitals: Arc<Vitals>,
-        (closed, seats): (Bell, Seats),
+        (closed, seats, bells): (Bell, Seats, Bells),
         proxies: Vec<IpNet>,
     ) -> Self {
         let options = Arc::new(options);
-        Self { clock, inbox, options, vitals, closed, seats, proxies, next_id: AtomicU64::new(1) }
+        let next_id = AtomicU64::new(1);
+        Self { clock, inbox, options, vitals, closed, seats, bells, proxies, next_id }
     }
 
     /// A number for a new connection.
@@ -69,12 +72,15 @@ impl Seats {
         Self { taken: Mutex::new(0), left: Condvar::new(), max }
     }
 
-    /// Takes a seat, if there is one. It is to be given back by [`Self::leave`].
-    pub(super) fn take(&self) -> bool {
+    /// Takes a seat, if there is one, and says how many are taken with it. It is to be given back by
+    /// [`Self::leave`].
+    pub(super) fn take(&self) -> Option<usize> {
         let mut taken = self.taken.lock();
-        let free = *taken < self.max;
-        *taken += usize::from(free);
-        free
+        if *taken >= self.max {
+            return None;
+        }
+        *taken += 1;
+        Some(*taken)
     }
 
     /// How many of the seats may be taken by clients that have not logged in.

@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::SendError;
@@ -42,6 +43,9 @@ const LINGER: Duration = Duration::from_millis(200);
 
 /// How long a client may leave its socket full before it is dropped.
 const STALLED_MAX: Duration = Duration::from_secs(30);
+
+/// The pause after a ring for another connection with the same bell.
+const ANOTHERS_RING: Duration = Duration::from_millis(1);
 
 /// After how long a silence the kernel asks whether the peer is there, how often, and how many
 /// times without an answer it takes for a no.
@@ -189,7 +193,9 @@ impl Session<'_> {
             [PollFd::new(&self.transport, wanted), PollFd::new(&self.outbox, PollFlags::IN)];
         let result = poll(&mut polled, timeout.as_ref());
         let [socket, bell] = polled.map(|fd| fd.revents());
-        self.outbox.wake_up(!bell.is_empty());
+        if !self.outbox.wake_up() && !bell.is_empty() && socket.is_empty() {
+            thread::sleep(ANOTHERS_RING);
+        }
         match result {
             Ok(_) => Ok(socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)),
             Err(Errno::INTR) => Ok(false),

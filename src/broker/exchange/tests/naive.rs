@@ -93,7 +93,7 @@ fn some_field() -> impl Strategy<Value = Field> {
         Just(Field::F64(-0.0)),
         Just(Field::Timestamp(1)),
         Just(Field::Array(vec![Field::F64(0.0)])),
-        Just(Field::Array(vec![Field::F64(-0.0)])),
+        Just(Field::Array(vec![Field::F64(1.0)])),
     ]
 }
 
