@@ -187,13 +187,15 @@ impl Session<'_> {
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, self.connection.wants_input());
         wanted.set(PollFlags::OUT, self.stalled.is_some());
-        let timeout = if self.outbox.fall_asleep() { self.timeout() } else { Some(Duration::ZERO) };
+        let asleep = self.outbox.fall_asleep();
+        let timeout = if asleep { self.timeout() } else { Some(Duration::ZERO) };
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut polled =
             [PollFd::new(&self.transport, wanted), PollFd::new(&self.outbox, PollFlags::IN)];
         let result = poll(&mut polled, timeout.as_ref());
         let [socket, bell] = polled.map(|fd| fd.revents());
-        if !self.outbox.wake_up() && !bell.is_empty() && socket.is_empty() {
+        let rung = self.outbox.wake_up();
+        if asleep && !rung && !bell.is_empty() && socket.is_empty() {
             thread::sleep(ANOTHERS_RING);
         }
         match result {

@@ -25,8 +25,8 @@ use crate::ids::{QueueId, SyncPoint};
 use crate::mutants::mutant;
 
 /// The journal is at least so many times as long as the last snapshot when a checkpoint pays that is
-/// not needed.
-const SNAPSHOT_SHARE: u64 = 4;
+/// not needed: the router puts the snapshot together and does nothing else meanwhile.
+const SNAPSHOT_SHARE: u64 = 16;
 
 /// An open data directory.
 pub struct Store {

@@ -143,7 +143,7 @@ fn an_early_checkpoint_is_worth_it_only_against_a_short_snapshot() {
     store.finish_checkpoint(snapshot, Vec::new()).run().unwrap();
     store.checkpoint_done().unwrap();
     fill(&mut store, OPTIONS.journal_bytes_early);
-    assert!(!store.gains_by_checkpoint(), "the journal is not four times as long");
-    fill(&mut store, 24 << 10);
+    assert!(!store.gains_by_checkpoint(), "the journal is not sixteen times as long");
+    fill(&mut store, 40 << 10);
     assert!(store.gains_by_checkpoint());
 }
