@@ -23,7 +23,7 @@ pub struct BrokerOptions {
     pub node: String,
     /// Whether the log is published too.
     pub log_exchange: bool,
-    /// Refuse what RabbitMQ 4.3 refuses as deprecated, instead of doing it with a warning.
+    /// Refuse what RabbitMQ 4.3 refuses, instead of doing it with a warning.
     pub strict: bool,
 }
 

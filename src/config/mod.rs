@@ -113,8 +113,8 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", value_parser = octets)]
     pub memory_limit: Option<u64>,
 
-    /// Refuse what RabbitMQ 4.3 refuses as deprecated: transient queues that are not exclusive, a
-    /// prefetch for a whole channel, more than two `#` in a topic pattern
+    /// Do as RabbitMQ 4.3 where Leveret can do more: a prefetch for a whole channel is one for each
+    /// consumer; channel.flow with active=false and more than two `#` in a topic pattern are refused
     #[arg(long)]
     pub strict: bool,
 

@@ -19,6 +19,9 @@ pub(super) fn handle(
     match method {
         channel::Method::Open(_) => Err(channel_error("second 'channel.open' seen")),
         channel::Method::Flow(flow) => {
+            if !flow.active {
+                broker.pause_flow()?;
+            }
             set_flow(broker, call, flow.active);
             Ok(())
         }
@@ -74,7 +77,7 @@ fn refuse_beyond_limit(broker: &Broker, user: &ShortString) -> Result<(), Except
 }
 
 /// channel.flow: RabbitMQ refuses `active=false`; here it pauses deliveries, as the specification
-/// has it.
+/// has it, unless the broker is strict.
 fn set_flow(broker: &mut Broker, call: &mut Call<'_>, active: bool) {
     broker.channels[call.channel].flow = active;
     if active {

@@ -168,7 +168,7 @@ fn declare_active(
         broker.permit(call, Operation::Write, Object::Exchange(dead_letters))?;
     }
     if !method.durable && !method.exclusive {
-        broker.transient_queue(&subject)?;
+        broker.transient_queue(&subject);
     }
     if arguments.queue_type != QueueType::Classic {
         check_kept(arguments.queue_type, method, &subject)?;
