@@ -13,6 +13,10 @@ use super::{Connection, Stage};
 /// How long close-ok is awaited at most (RabbitMQ's CLOSING_TIMEOUT), in seconds.
 const CLOSING_SECONDS_MAX: u16 = 30;
 
+/// How long a client that is out of step has to read why (RabbitMQ's SILENT_CLOSE_DELAY): its
+/// close-ok cannot be found.
+const OUT_OF_STEP: Duration = Duration::from_secs(3);
+
 impl Connection {
     /// The client has broken the protocol. Once it is open it is told why and the broker lets go
     /// of it at once; before, it is closed without a word.
@@ -47,7 +51,8 @@ impl Connection {
         commands: &mut Vec<Command>,
     ) {
         self.refuse(now, refusal, commands);
-        if let Stage::Closing { in_step, .. } = &mut self.stage {
+        if let Stage::Closing { until, in_step } = &mut self.stage {
+            *until = now.after(OUT_OF_STEP).min(*until);
             *in_step = false;
         }
     }
@@ -60,16 +65,13 @@ impl Connection {
         match Method::decode(frame.payload) {
             Ok(Method::Connection(connection::Method::CloseOk(_))) => {
                 debug!("{} {} has answered the close", self.id, self.peer);
-                // The client is left to close the socket first, so that it reads everything.
-                if self.stopping {
-                    self.finish();
-                } else if let Stage::Closing { in_step, .. } = &mut self.stage {
-                    *in_step = false;
-                }
+                // It has read our close, so nothing is lost by ending now; some clients notice a
+                // forced close only by the end of the stream.
+                self.finish();
             }
             Ok(Method::Connection(connection::Method::Close(_))) => {
                 self.answer(connection::CloseOk::default());
-                self.finish();
+                self.finish_lingering();
             }
             Ok(_) | Err(_) => {}
         }
@@ -138,7 +140,6 @@ impl Connection {
     /// The broker stops. A client that is open gets connection.close from it; the others are not
     /// waited for.
     pub fn stop(&mut self) {
-        self.stopping = true;
         match self.stage {
             Stage::Running | Stage::Leaving | Stage::Closing { in_step: true, .. } => {}
             Stage::Header | Stage::Start | Stage::Tune(_) | Stage::Open(_) => self.stop_now(),
@@ -162,6 +163,12 @@ impl Connection {
     pub(super) fn finish(&mut self) {
         self.forget_outputs();
         self.stage = Stage::Finished;
+    }
+
+    /// As [`Self::finish`], where the client closed first and may still be writing.
+    pub(super) fn finish_lingering(&mut self) {
+        self.lingers = true;
+        self.finish();
     }
 
     /// The conversation is over, whatever is not written.

@@ -15,6 +15,9 @@
 //!             Penalty                     └──────▶ Closing ──────────────────┤
 //!                │ silent for 3 s                  connection.close sent,    │
 //!                └───────────────────────────────  close-ok is awaited  ─────┘
+//!
+//!   Finished: the socket is closed at once, or, where the client closed first, once it has closed
+//!   its side: what it still writes until then is read and thrown away (server/linger.rs).
 //! ```
 //!
 //! A channel's state is the broker's. Here is only the content that a channel is in the middle of.
@@ -127,8 +130,8 @@ pub struct Connection {
     stranger: Option<Stranger>,
     opened_by: Timestamp,
     stage: Stage,
-    /// The broker stops: nobody is waited for without need.
-    stopping: bool,
+    /// The client closed first: it may still be writing when the conversation is over.
+    lingers: bool,
     /// The broker wants nothing more to be read.
     paused: bool,
     tuned: Tuning,
@@ -164,7 +167,7 @@ enum Stage {
     Running,
     /// The client's connection.close is with the broker.
     Leaving,
-    /// connection.close is sent. `in_step` says whether close-ok is awaited, or just the end.
+    /// connection.close is sent. `in_step` says whether close-ok can be found in what comes.
     Closing { until: Timestamp, in_step: bool },
     /// A login has failed: nothing is said until then.
     Penalty { until: Timestamp },
@@ -195,7 +198,7 @@ impl Connection {
             facts: ConnectionFacts::default(),
             opened_by: now.after(options.handshake_max),
             stage: Stage::Header,
-            stopping: false,
+            lingers: false,
             paused: false,
             tuned: Tuning { frame_max: INITIAL_FRAME_MAX, ..options.tuning },
             heartbeat: Heartbeat::new(now),
@@ -326,6 +329,12 @@ impl Connection {
         matches!(self.stage, Stage::Finished) && self.is_written()
     }
 
+    /// Whether the client may still be writing when the conversation is over, because it closed
+    /// first. Closing the socket then would reset the connection: the client would lose close-ok.
+    pub fn lingers(&self) -> bool {
+        self.lingers
+    }
+
     /// Encodes one output, or a part of it and puts the rest back.
     fn encode(&mut self, now: Timestamp, output: Output) {
         match output {
@@ -334,7 +343,7 @@ impl Connection {
                 self.outgoing.method(number, &method);
                 match method {
                     Method::Connection(connection::Method::Close(_)) => self.await_close_ok(now),
-                    Method::Connection(connection::Method::CloseOk(_)) => self.finish(),
+                    Method::Connection(connection::Method::CloseOk(_)) => self.finish_lingering(),
                     Method::Channel(channel::Method::Close(_)) => {
                         self.assembler.close_channel(number);
                     }

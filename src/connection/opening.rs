@@ -38,7 +38,7 @@ impl Connection {
                 warn!("{} {} refused: it speaks {what}", self.id, self.peer);
                 read.clear();
                 self.outgoing.raw(&PROTOCOL_HEADER);
-                self.finish();
+                self.finish_lingering();
                 false
             }
         }
@@ -71,7 +71,7 @@ impl Connection {
             }
             (_, connection::Method::Close(_)) => {
                 self.answer(connection::CloseOk::default());
-                self.finish();
+                self.finish_lingering();
             }
             (_, method) => return Err(unexpected(&method.into())),
         }

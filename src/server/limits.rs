@@ -15,6 +15,11 @@ const FILES_MAX: u64 = 1024;
 /// sockets.
 const BELL_SHARE: (u64, u64) = (5, 2);
 
+/// Of so many sockets one at most is that of a client that is heard out after its close, up to a
+/// limit.
+const LINGERING_SHARE: u64 = 16;
+const LINGERING_MAX: u64 = 256;
+
 /// Memory maps of a thread, with some to spare for the store's.
 const CONNECTION_MAPS: u64 = 5;
 
@@ -26,6 +31,8 @@ const MAPS_DEFAULT: u64 = 65_530;
 pub(super) struct Limits {
     /// Connections at a time.
     pub(super) connections_max: usize,
+    /// Sockets at a time, besides those, whose clients have closed first and are heard out.
+    pub(super) lingering_max: usize,
     /// So many of them have a bell of their own.
     pub(super) bells_max: usize,
     /// Files of queue logs at a time.
@@ -47,10 +54,12 @@ pub(super) fn raise() -> Limits {
     let others = OTHER_DESCRIPTORS.min(descriptors / 4); // a small limit leaves most to connections
     let left = descriptors.saturating_sub(others + files);
     let bells = left / BELL_SHARE.0 * BELL_SHARE.1;
-    let by_descriptors = left - bells;
+    let sockets = (left - bells).min(maps / CONNECTION_MAPS);
+    let lingering = (sockets / LINGERING_SHARE).min(LINGERING_MAX);
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Limits {
-        connections_max: size(by_descriptors.min(maps / CONNECTION_MAPS).max(1)),
+        connections_max: size((sockets - lingering).max(1)),
+        lingering_max: size(lingering),
         bells_max: size(bells.max(1)),
         files_max: size(files),
     }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use crate::wire::PROTOCOL_HEADER;
 
+use super::linger;
 use super::outbox::Outbox;
 use super::proxy;
 use super::rim::Rim;
@@ -101,12 +102,17 @@ fn admit(
     let thread = thread::Builder::new().name(id.to_string()).stack_size(STACK_OCTETS);
     let secure = secure.clone();
     let spawned = thread.spawn(move || {
-        let seat = seat;
-        match greet(&seat.0, &secure, stream, peer) {
-            Ok((transport, client)) => {
-                socket::run(&seat.0, id, transport, (client, stranger), outbox);
+        let rim = Arc::clone(&seat.0);
+        let lingering = match greet(&rim, &secure, stream, peer) {
+            Ok((transport, client)) => socket::run(&rim, id, transport, (client, stranger), outbox),
+            Err(error) => {
+                info!("{peer} turned away: {error}");
+                None
             }
-            Err(error) => info!("{peer} turned away: {error}"),
+        };
+        drop(seat);
+        if let Some(transport) = lingering {
+            linger::hear_out(&rim, transport);
         }
     });
     if let Err(error) = spawned {

@@ -20,6 +20,7 @@ mod follower;
 mod histogram;
 mod inbox;
 mod limits;
+mod linger;
 mod listener;
 mod memory;
 mod notify;
@@ -211,7 +212,8 @@ impl Server {
             identity: config.identity(),
             ..ConnectionOptions::new(logins).with_memory(memory)
         };
-        let (seats, bells) = (Seats::new(limits.connections_max), Bells::new(limits.bells_max));
+        let seats = Seats::new(limits.connections_max, limits.lingering_max);
+        let bells = Bells::new(limits.bells_max);
         let inside = (Bell::new()?, seats, bells);
         let proxies = config.proxy_from.clone();
         let rim = Arc::new(Rim::new(clock, sender, options, vitals, inside, proxies));

@@ -1,7 +1,7 @@
 //! What listeners and connections share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
@@ -64,12 +64,31 @@ pub(super) struct Seats {
     taken: Mutex<usize>,
     left: Condvar,
     max: usize,
+    /// Clients that have closed and are heard out: they have left their seats.
+    lingering: AtomicUsize,
+    lingering_max: usize,
 }
 
 impl Seats {
-    /// So many seats, all free.
-    pub(super) fn new(max: usize) -> Self {
-        Self { taken: Mutex::new(0), left: Condvar::new(), max }
+    /// So many seats, all free; `lingering_max` clients may be heard out besides.
+    pub(super) fn new(max: usize, lingering_max: usize) -> Self {
+        let lingering = AtomicUsize::new(0);
+        Self { taken: Mutex::new(0), left: Condvar::new(), max, lingering, lingering_max }
+    }
+
+    /// Counts one more client that has left its seat and is heard out, if there may be one more.
+    /// It is to be taken back by [`Self::stop_lingering`].
+    pub(super) fn linger(&self) -> bool {
+        let max = self.lingering_max;
+        let counted = self.lingering.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+            (count < max).then_some(count + 1)
+        });
+        counted.is_ok()
+    }
+
+    /// One of those is gone.
+    pub(super) fn stop_lingering(&self) {
+        self.lingering.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes a seat, if there is one, and says how many are taken with it. It is to be given back by

@@ -24,6 +24,7 @@ use crate::connection::{Connection, Stranger, Wanted};
 use crate::ids::{ConnectionId, Timestamp};
 
 use super::inbox::Input;
+use super::linger;
 use super::outbox::Outbox;
 use super::rim::Rim;
 use super::transport::Transport;
@@ -38,9 +39,6 @@ const READ_OCTETS_MAX: usize = 64 * 1024;
 /// Runs of octets in one vectored write at most (Linux takes 1,024).
 const RUNS_MAX: usize = 64;
 
-/// How long a client has to close its socket after the conversation is over.
-const LINGER: Duration = Duration::from_millis(200);
-
 /// How long a client may leave its socket full before it is dropped.
 const STALLED_MAX: Duration = Duration::from_secs(30);
 
@@ -54,23 +52,31 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
 /// Serves one client until it is gone. The router always hears of that: also when this panics,
-/// which the thread's end keeps from going further.
+/// which the thread's end keeps from going further. Returns the socket if the client has closed
+/// first and may still be writing.
 pub(super) fn run(
     rim: &Rim,
     id: ConnectionId,
     transport: Transport,
     (peer, stranger): (SocketAddr, Stranger),
     outbox: Arc<Outbox>,
-) {
+) -> Option<Transport> {
     info!("{id} {peer} connected");
     if rim.inbox.send(Input::Connected(id, Arc::clone(&outbox))).is_err() {
-        return;
+        return None;
     }
     let mut session = begin(rim, id, transport, (peer, stranger), outbox);
-    match session.talk() {
-        Ok(()) => info!("{id} {peer} disconnected"),
-        Err(error) => info!("{id} {peer} disconnected: {error}"),
-    }
+    let lingers = match session.talk() {
+        Ok(lingers) => {
+            info!("{id} {peer} disconnected");
+            lingers
+        }
+        Err(error) => {
+            info!("{id} {peer} disconnected: {error}");
+            false
+        }
+    };
+    lingers.then(|| session.into_transport())
 }
 
 /// The session of a client that has just come. It is not put together where the thread sleeps:
@@ -96,12 +102,11 @@ fn begin(
         connection,
         outbox,
         traffic,
+        farewell: Farewell { rim, id, behind: false, said: false },
         read: Vec::with_capacity(READ_OCTETS_MIN),
         commands: Vec::new(),
         outputs: Vec::new(),
         stalled: None,
-        publishes: false,
-        gone: false,
     })
 }
 
@@ -113,30 +118,41 @@ struct Session<'a> {
     connection: Connection,
     outbox: Arc<Outbox>,
     traffic: Arc<Traffic>,
+    farewell: Farewell<'a>,
     /// What has been read and not handled: less than a frame.
     read: Vec<u8>,
     commands: Vec<Command>,
     outputs: Vec<Output>,
     /// Since when the socket has been full.
     stalled: Option<Timestamp>,
+}
+
+/// Sends [`Command::Gone`] when the session ends, however it does.
+struct Farewell<'a> {
+    rim: &'a Rim,
+    id: ConnectionId,
     /// The client has published: its commands go to the lane behind.
-    publishes: bool,
-    /// [`Command::Gone`] has been sent.
-    gone: bool,
+    behind: bool,
+    /// It has been sent.
+    said: bool,
 }
 
 impl Session<'_> {
-    fn talk(&mut self) -> io::Result<()> {
+    /// Serves the client. Returns whether it may still be writing.
+    fn talk(&mut self) -> io::Result<bool> {
         prepare(self.transport.stream())?;
         loop {
             self.write()?;
             self.hand_over()?;
             if self.connection.is_finished() && self.stalled.is_none() {
-                return self.hang_up();
+                if self.connection.lingers() {
+                    return Ok(true);
+                }
+                return self.hang_up().map(|()| false);
             }
             if self.wait()? && !self.read()? {
                 self.connection.end_of_file();
-                return Ok(());
+                return Ok(false);
             }
             self.connection.tick(self.rim.clock.now(), &mut self.commands);
             self.hand_over()?;
@@ -270,25 +286,10 @@ impl Session<'_> {
         }
         let next = Vec::with_capacity(self.commands.len());
         let batch = mem::replace(&mut self.commands, next);
-        self.gone |= matches!(batch.last(), Some(Command::Gone));
-        self.publishes = self.publishes || batch.iter().any(|command| command.is_publish());
-        self.send(batch).map_err(|_| io::Error::other("the broker has stopped"))
-    }
-
-    fn send(&self, batch: Vec<Command>) -> Result<(), SendError<Input>> {
-        let input = Input::Batch(self.id, batch);
-        if self.publishes { self.rim.inbox.send_behind(input) } else { self.rim.inbox.send(input) }
-    }
-
-    /// Gives the client a moment to close first. One that reads an end of file right behind
-    /// close-ok may take it for a failure: some clients look at both in two threads.
-    fn let_the_client_close(&self) -> io::Result<()> {
-        let mut polled = [PollFd::new(&self.transport, PollFlags::IN)];
-        let timeout = Timespec::try_from(LINGER).ok();
-        match poll(&mut polled, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let farewell = &mut self.farewell;
+        farewell.said |= matches!(batch.last(), Some(Command::Gone));
+        farewell.behind = farewell.behind || batch.iter().any(|command| command.is_publish());
+        farewell.send(batch).map_err(|_| io::Error::other("the broker has stopped"))
     }
 
     /// Closes the socket after everything is written. What the client has sent besides is read
@@ -296,11 +297,20 @@ impl Session<'_> {
     /// the stack only while it is needed.
     #[inline(never)]
     fn hang_up(&mut self) -> io::Result<()> {
-        self.let_the_client_close()?;
         self.transport.close()?;
-        let mut rest = [0; 4096];
-        while rustix::io::read(&self.transport, &mut rest).is_ok_and(|octets| octets > 0) {}
-        Ok(())
+        linger::throw_away(&self.transport).map(drop)
+    }
+
+    /// Lets go of everything but the socket; the router hears that the client is gone.
+    fn into_transport(self: Box<Self>) -> Transport {
+        self.transport
+    }
+}
+
+impl Farewell<'_> {
+    fn send(&self, batch: Vec<Command>) -> Result<(), SendError<Input>> {
+        let input = Input::Batch(self.id, batch);
+        if self.behind { self.rim.inbox.send_behind(input) } else { self.rim.inbox.send(input) }
     }
 }
 
@@ -316,9 +326,9 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-impl Drop for Session<'_> {
+impl Drop for Farewell<'_> {
     fn drop(&mut self) {
-        if !self.gone {
+        if !self.said {
             // It fails only when the broker has stopped.
             let _ = self.send(vec![Command::Gone]);
         }

@@ -1,5 +1,6 @@
 //! The whole broker in this process, over real sockets.
 
+mod endings;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -9,7 +9,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use super::endings::frame;
 use super::*;
+use crate::wire::connection;
 
 /// A root and what it signs.
 struct Authority {
@@ -58,12 +60,21 @@ fn secured(directory: &TempDir, client_required: bool) -> Config {
     }
 }
 
-/// Connects, says the protocol header, and reads the beginning of connection.start.
+/// As [`greet_on`], without the socket.
 fn greet(
     server: &Server,
     authority: &Authority,
     identity: Option<(&Path, &str)>,
 ) -> io::Result<ClientConnection> {
+    greet_on(server, authority, identity).map(|stream| stream.conn)
+}
+
+/// Connects, says the protocol header, and reads the beginning of connection.start.
+fn greet_on(
+    server: &Server,
+    authority: &Authority,
+    identity: Option<(&Path, &str)>,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(authority.certificate.der().clone()).unwrap();
     let builder = ClientConfig::builder().with_root_certificates(roots);
@@ -83,7 +94,7 @@ fn greet(
     let mut frame = [0; 7];
     stream.read_exact(&mut frame)?;
     assert_eq!(frame[..3], [1, 0, 0], "a method frame on channel 0");
-    Ok(stream.conn)
+    Ok(stream)
 }
 
 #[test]
@@ -94,6 +105,25 @@ fn a_client_is_served_with_and_without_a_certificate() {
     authority.issue(directory.path(), "client", 4000);
     greet(&server, &authority, None).unwrap();
     greet(&server, &authority, Some((directory.path(), "client"))).unwrap();
+    server.stop();
+}
+
+#[test]
+fn an_encrypted_client_that_closed_may_go_on_writing() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::named("root");
+    let server = start_secured(&directory, &authority, false);
+    let mut stream = greet_on(&server, &authority, None).unwrap();
+    stream.sock.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let close = connection::Close { reply_code: 200, ..Default::default() };
+    stream.write_all(&frame(0, close)).unwrap();
+    let mut answer = Vec::new();
+    // The session is closed in order: else this would be an unexpected end.
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(&frame(0, connection::CloseOk::default())));
+    for _ in 0..100 {
+        stream.write_all(&[0; 64 * 1024]).unwrap();
+    }
     server.stop();
 }
 
