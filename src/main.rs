@@ -70,6 +70,12 @@ struct Serve {
 }
 
 fn main() -> ExitCode {
+    let code = run();
+    logging::finish();
+    code
+}
+
+fn run() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return answer(&error),
@@ -100,7 +106,9 @@ fn main() -> ExitCode {
 #[cfg(feature = "management")]
 fn print_definitions(definitions: &Definitions) -> ExitCode {
     let config = Config { data_dir: definitions.data_dir.clone(), ..Config::default() };
-    logging::start(LevelFilter::Warn, LogFormat::Text);
+    if let Err(error) = logging::start(LevelFilter::Warn, LogFormat::Text) {
+        return fail(&error);
+    }
     let printed = server::print_definitions(&config, definitions.compare.as_deref());
     match printed.map(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(_) => ExitCode::SUCCESS, // whoever closed standard output has seen enough
@@ -110,7 +118,9 @@ fn print_definitions(definitions: &Definitions) -> ExitCode {
 
 fn serve(mut source: Source) -> ExitCode {
     let reading = source.reading();
-    logging::start(reading.config.log, reading.config.log_format);
+    if let Err(error) = logging::start(reading.config.log, reading.config.log_format) {
+        return fail(&error);
+    }
     for key in &reading.unknown {
         log::warn!("{key}");
     }
@@ -140,7 +150,9 @@ fn beside(config: &Config, _: &server::Server) -> Result<(), server::ServerError
 
 /// `leveret perf`: the check's findings are printed by then, they only decide the exit code.
 fn put_load(options: &perf::Options) -> ExitCode {
-    logging::start(LevelFilter::Warn, LogFormat::Text);
+    if let Err(error) = logging::start(LevelFilter::Warn, LogFormat::Text) {
+        return fail(&error);
+    }
     match perf::run(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -150,7 +162,7 @@ fn put_load(options: &perf::Options) -> ExitCode {
 
 /// Says in one line why it ends.
 fn fail(error: &dyn Error) -> ExitCode {
-    eprintln!("leveret: {error}");
+    logging::finish_with(&format!("leveret: {error}"));
     ExitCode::FAILURE
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use leveret::client::Client;
-use leveret::wire::{ShortString, basic, queue};
+use leveret::wire::{ShortString, basic, channel, queue};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -142,6 +142,44 @@ fn a_name_cannot_forge_a_line() {
     drop(client);
     broker.logs("has gone without connection.close");
     broker.stop();
+}
+
+/// Has the broker refuse a declaration so often, each with a line of some 300 bytes in its log.
+fn be_refused(client: &mut Client, times: usize) {
+    let queue = ShortString::clipped(&"missing ".repeat(30));
+    let passive = queue::Declare { queue, passive: true, ..Default::default() };
+    for _ in 0..times {
+        let channel = client.open_channel(1).unwrap();
+        assert!(client.call(channel, passive.clone()).is_err());
+        client.send(channel, channel::CloseOk::default());
+    }
+}
+
+#[test]
+fn a_log_that_is_not_read_holds_up_no_client_and_says_what_it_lost() {
+    let mut broker = Process::start("");
+    let mut refused = broker.client();
+    be_refused(&mut refused, 5000);
+    // Others are served, and come in.
+    let mut client = broker.client();
+    let channel = client.open_channel(1).unwrap();
+    let declare = queue::Declare { queue: ShortString::clipped("jobs"), ..Default::default() };
+    client.call(channel, declare).unwrap();
+    drop((refused, client));
+    let line = broker.logs("lines of the log were dropped");
+    let dropped: usize = line.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((1..5020).contains(&dropped), "{line}");
+    broker.reload("log = 'debug'");
+    broker.logs("log is debug, was info");
+    assert!(broker.stop().contains("stopped"));
+}
+
+#[test]
+fn a_log_that_is_not_read_does_not_hold_up_the_end() {
+    let mut broker = Process::start("");
+    be_refused(&mut broker.client(), 3000);
+    broker.signal(Signal::TERM);
+    assert!(broker.child.wait().unwrap().success());
 }
 
 #[test]

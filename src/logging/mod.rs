@@ -6,23 +6,31 @@
 //! ```
 //!
 //! Whatever a client calls a thing, a line is a line: what could end it or hide something is
-//! escaped here, for all. Who follows the log ([`follow`]) gets a copy of each line that is no less
-//! than `info`, as long as it keeps up.
+//! escaped here, for all. A thread that logs never waits for standard error: see [`queue`]. Who
+//! follows the log ([`follow`]) gets a copy of each line that is no
+//! less than `info`, as long as it keeps up.
 
 mod escape;
+mod queue;
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::panic;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use env_logger::fmt::Formatter;
+use env_logger::fmt::{Formatter, Target, WriteStyle};
 use log::{Level, LevelFilter, Record};
 use serde_json::json;
 
 use crate::config::LogFormat;
 
 use escape::escaped;
+use queue::Queue;
 
 /// Lines that may wait for who follows the log; others are not copied.
 const FOLLOWED_MAX: usize = 1024;
@@ -30,11 +38,22 @@ const FOLLOWED_MAX: usize = 1024;
 /// Characters of a line that are copied at most.
 const LINE_CHARACTERS_MAX: usize = 4096;
 
+/// How long the end of the process waits for its last lines to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// What waits to be written.
+static QUEUE: Queue = Queue::new();
+
+/// Whether a thread writes what waits.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
+
 /// Where copies go, if anybody follows.
 static FOLLOWER: OnceLock<Sender<LogLine>> = OnceLock::new();
 
 thread_local! {
     static HUSHED: Cell<bool> = const { Cell::new(false) };
+    /// The level of the line that this thread is putting together.
+    static LEVEL: Cell<Level> = const { Cell::new(Level::Info) };
 }
 
 /// A copy of a line.
@@ -47,7 +66,12 @@ pub struct LogLine {
 }
 
 /// Begins to log. The level is [`log::set_max_level`]'s from then on.
-pub fn start(level: LevelFilter, format: LogFormat) {
+///
+/// # Errors
+/// When the thread that writes cannot be started.
+pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
+    thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_all())?;
+    WRITTEN.store(true, Ordering::Relaxed);
     let write = match format {
         LogFormat::Text => write_text,
         LogFormat::Json => write_json,
@@ -56,10 +80,55 @@ pub fn start(level: LevelFilter, format: LogFormat) {
     builder.filter_level(LevelFilter::Trace).format(move |to, record| {
         let text = escaped(&record.args().to_string());
         copy(record, &text);
+        LEVEL.set(record.level());
         write(to, record, &text)
     });
+    let style = if is_colourful() { WriteStyle::Always } else { WriteStyle::Never };
+    builder.write_style(style).target(Target::Pipe(Box::new(Enqueue)));
     builder.init();
     log::set_max_level(level);
+    // The usual hook waits for standard error, and with it whatever the thread holds.
+    panic::set_hook(Box::new(|panic| log::error!("{panic}")));
+    Ok(())
+}
+
+/// Waits until what was logged is written, a second at most: for the end of the process.
+pub fn finish() {
+    if WRITTEN.load(Ordering::Relaxed) {
+        QUEUE.wait_until_written(LAST_LINES);
+    }
+}
+
+/// Writes a line behind what was logged, and waits for that as [`finish`] does. It is no line of
+/// the log, has no time and is never left out for its level.
+pub fn finish_with(line: &str) {
+    if WRITTEN.load(Ordering::Relaxed) {
+        QUEUE.push(Level::Error, format!("{line}\n").into_bytes());
+        finish();
+    } else {
+        // Where nobody reads there is nobody to say it to.
+        drop(writeln!(io::stderr(), "{line}"));
+    }
+}
+
+/// Whether lines are coloured: on a terminal that can, unless `NO_COLOR` says otherwise.
+fn is_colourful() -> bool {
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !plain && env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Puts whole lines into the queue.
+struct Enqueue;
+
+impl Write for Enqueue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        QUEUE.push(LEVEL.get(), line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Copies of the lines from now on, for one follower in a process.

@@ -51,6 +51,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use log::info;
+use parking_lot::Mutex;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -386,8 +387,8 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 /// Ends the process: going on would mean to promise what is not kept.
 fn fatal(error: &dyn Error) -> ! {
     // Held until the end: other threads that fail because of the same have nothing to add.
-    let mut errors = io::stderr().lock();
-    // Nobody need be reading.
-    let _ = writeln!(errors, "leveret: {error}");
+    static ENDING: Mutex<()> = Mutex::new(());
+    let _ending = ENDING.lock();
+    logging::finish_with(&format!("leveret: {error}"));
     process::exit(1)
 }
