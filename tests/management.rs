@@ -12,6 +12,8 @@ mod ctl;
 mod permissions;
 #[path = "management/rules.rs"]
 mod rules;
+#[path = "management/tenants.rs"]
+mod tenants;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

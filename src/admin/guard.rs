@@ -27,6 +27,10 @@ pub(super) enum Rule {
     Policymaker,
     /// The right to see all vhosts, and what clients of others do.
     Monitoring,
+    /// [`Self::Monitoring`], or to be the user in the path.
+    OwnOrMonitoring,
+    /// [`Self::Administrator`], or to be the user in the path.
+    OwnOrAdministrator,
     /// The right to everything.
     Administrator,
 }
@@ -72,6 +76,28 @@ impl Caller {
     /// Whether they may see what is in a vhost.
     pub(super) fn sees(&self, virtual_host: &str) -> bool {
         self.sees_all() || self.enters(virtual_host)
+    }
+
+    /// Whether they may do everything.
+    pub(super) fn is_administrator(&self) -> bool {
+        self.rank == Rank::Administrator
+    }
+
+    /// Whether they may see and set policies and parameters of a vhost.
+    pub(super) fn makes_policies_in(&self, virtual_host: &str) -> bool {
+        self.is_administrator() || (self.has(Tag::Policymaker) && self.enters(virtual_host))
+    }
+
+    /// Refuses what belongs to another user, unless they may touch that of others.
+    ///
+    /// # Errors
+    ///
+    /// 401 in RabbitMQ's words.
+    pub(super) fn owns(&self, user: &str, others: bool) -> Result<(), Refusal> {
+        if others || *self.user == *user {
+            return Ok(());
+        }
+        Err(Refusal::not_authorised("User not authorised to access object"))
     }
 
     /// Whether a vhost is one of their own.
@@ -148,19 +174,29 @@ impl Guard {
         &self,
         caller: &Caller,
         rule: Rule,
-        virtual_host: Option<&str>,
+        path: &[(&'static str, String)],
     ) -> Result<(), Refusal> {
+        let named = |wanted: &str| {
+            path.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
+        };
+        let (virtual_host, user) = (named("vhost"), named("user").unwrap_or_default());
         let needed = match rule {
             Rule::Policymaker if !caller.has(Tag::Policymaker) => Rank::Administrator,
             Rule::Policymaker if virtual_host.is_some_and(|name| !caller.enters(name)) => {
                 return Err(Refusal::not_authorised("User not authorised to access virtual host"));
             }
+            Rule::OwnOrMonitoring => return caller.owns(user, caller.sees_all()),
+            Rule::OwnOrAdministrator => return caller.owns(user, caller.is_administrator()),
             Rule::Policymaker | Rule::Management => Rank::Management,
             Rule::Monitoring => Rank::Monitoring,
             Rule::Administrator => Rank::Administrator,
         };
         if caller.rank < needed {
-            return Err(Refusal::not_authorised(format!("Not {needed:?} user").to_lowercase()));
+            return Err(Refusal::not_authorised(match needed {
+                Rank::Administrator => "Not administrator user",
+                Rank::Monitoring => "Not monitor user",
+                Rank::Management => "Not management user",
+            }));
         }
         match virtual_host {
             Some(name) if !caller.sees(name) => {

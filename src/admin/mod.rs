@@ -24,6 +24,8 @@ mod routes;
 mod session;
 mod site;
 mod table;
+#[cfg(test)]
+mod tests;
 mod ui;
 
 use std::fs;

@@ -24,15 +24,25 @@ macro_rules! ask {
 
 /// Asks for slices until there are no more.
 fn all<R, C>(
-    mut slice: impl FnMut(Option<C>) -> Result<Slice<R, C>, Closed>,
+    slice: impl FnMut(Option<C>) -> Result<Slice<R, C>, Closed>,
 ) -> Result<Vec<R>, Closed> {
-    let (mut rows, mut at) = (Vec::new(), None);
+    let mut rows = Vec::new();
+    each(slice, |row| rows.push(row))?;
+    Ok(rows)
+}
+
+/// Asks for slices until there are no more, and hands on each row: only one slice is in memory.
+fn each<R, C>(
+    mut slice: impl FnMut(Option<C>) -> Result<Slice<R, C>, Closed>,
+    take: impl FnMut(R),
+) -> Result<(), Closed> {
+    let (mut at, mut take) = (None, take);
     loop {
-        let mut found = slice(at)?;
-        rows.append(&mut found.rows);
+        let found = slice(at)?;
+        found.rows.into_iter().for_each(&mut take);
         at = found.next;
         if at.is_none() {
-            return Ok(rows);
+            return Ok(());
         }
     }
 }
@@ -118,10 +128,22 @@ impl Questions {
     }
 
     pub(super) fn queues(&self, vhost: &ShortString) -> Result<Vec<QueueRow>, Closed> {
-        all(|after| {
+        let mut rows = Vec::new();
+        self.each_queue(vhost, |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Hands on each queue of a vhost, by name.
+    pub(super) fn each_queue(
+        &self,
+        vhost: &ShortString,
+        take: impl FnMut(QueueRow),
+    ) -> Result<(), Closed> {
+        let slice = |after| {
             let virtual_host = vhost.clone();
             ask!(self, Query::Queues { virtual_host, after } => Queues)
-        })
+        };
+        each(slice, take)
     }
 
     pub(super) fn queue(
@@ -184,6 +206,16 @@ impl Questions {
         name: ShortString,
     ) -> Result<Option<Dropped>, Closed> {
         ask!(self, Query::Dropped { virtual_host, of, name } => Dropped)
+    }
+
+    pub(super) fn may_read(
+        &self,
+        user: &ShortString,
+        virtual_host: &ShortString,
+        queue: &ShortString,
+    ) -> Result<bool, Closed> {
+        let (user, virtual_host) = (user.clone(), virtual_host.clone());
+        ask!(self, Query::MayRead { user, virtual_host, queue: queue.clone() } => Permitted)
     }
 
     pub(super) fn peek(

@@ -9,6 +9,7 @@
 //! broker always, so that its charts have a past. A thing that is gone is forgotten with the next
 //! sample.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use parking_lot::Mutex;
@@ -128,15 +129,58 @@ impl Rates {
         window: Option<Window>,
     ) -> Map<String, Value> {
         let series = self.series.lock();
-        let samples = series.get(&key);
-        let mut described = Map::new();
-        for (place, (name, value)) in counters.iter().enumerate() {
-            let details = details(samples, place, window);
-            described.insert((*name).to_owned(), json!(value));
-            described.insert(format!("{name}_details"), details);
-        }
-        described
+        described(series.get(&key), counters, window)
     }
+
+    /// The same of several things together. A part says which of its values count, and for which of
+    /// the counters.
+    pub(super) fn describe_sum(
+        &self,
+        parts: &[Part<'_>],
+        counters: &[(&'static str, u64)],
+        window: Option<Window>,
+    ) -> Map<String, Value> {
+        let series = self.series.lock();
+        let mut sums: BTreeMap<Reverse<Timestamp>, Box<[u64]>> = BTreeMap::new();
+        for part in parts {
+            for sample in series.get(&part.key).into_iter().flatten() {
+                let sum = sums.entry(Reverse(sample.at));
+                let sum = sum.or_insert_with(|| vec![0; counters.len()].into_boxed_slice());
+                for (from, to) in part.places {
+                    if let (Some(value), Some(total)) = (sample.values.get(*from), sum.get_mut(*to))
+                    {
+                        *total = total.saturating_add(*value);
+                    }
+                }
+            }
+        }
+        let samples: VecDeque<_> =
+            sums.into_iter().map(|(Reverse(at), values)| Sample { at, values }).collect();
+        described(Some(&samples), counters, window)
+    }
+}
+
+/// A thing that is a part of a sum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    /// The thing.
+    pub(super) key: Key,
+    /// The place of each value that counts, and the place of the counter that it counts for.
+    pub(super) places: &'a [(usize, usize)],
+}
+
+fn described(
+    samples: Option<&VecDeque<Sample>>,
+    counters: &[(&'static str, u64)],
+    window: Option<Window>,
+) -> Map<String, Value> {
+    let mut described = Map::new();
+    for (place, (name, value)) in counters.iter().enumerate() {
+        let details = details(samples, place, window);
+        described.insert((*name).to_owned(), json!(value));
+        described.insert(format!("{name}_details"), details);
+    }
+    described
 }
 
 fn details(samples: Option<&VecDeque<Sample>>, place: usize, window: Option<Window>) -> Value {

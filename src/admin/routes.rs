@@ -75,7 +75,9 @@ impl Route {
     }
 }
 
-use Rule::{Administrator, Management, Monitoring, Policymaker};
+use Rule::{
+    Administrator, Management, Monitoring, OwnOrAdministrator, OwnOrMonitoring, Policymaker,
+};
 
 /// See the module. Of two rows that match, the first counts.
 #[rustfmt::skip]
@@ -86,9 +88,9 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/extensions", Management, overview::extensions),
     get("/api/cluster-name", Management, overview::cluster_name),
     get("/api/auth/hash_password/:password", Management, overview::hash_password),
-    get("/api/feature-flags", Management, overview::nothing),
-    get("/api/deprecated-features", Management, overview::nothing),
-    get("/api/deprecated-features/used", Management, overview::nothing),
+    get("/api/feature-flags", Administrator, overview::nothing),
+    get("/api/deprecated-features", Administrator, overview::nothing),
+    get("/api/deprecated-features/used", Administrator, overview::nothing),
     get("/api/drops", Management, drops::drops),
 
     get("/api/nodes", Monitoring, node::list),
@@ -125,8 +127,8 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/users/:user/permissions", Administrator, permissions::list_of_user),
     get("/api/users/:user/topic-permissions", Administrator, permissions::topics_of_user),
     post("/api/users/:user/authenticate", Administrator, users::authenticate),
-    get("/api/user-limits", Administrator, users::list_limits),
-    get("/api/user-limits/:user", Administrator, users::show_limits),
+    get("/api/user-limits", Management, users::list_limits),
+    get("/api/user-limits/:user", OwnOrMonitoring, users::show_limits),
     put("/api/user-limits/:user/:limit", Administrator, users::put_limit),
     delete("/api/user-limits/:user/:limit", Administrator, users::delete_limit),
 
@@ -140,14 +142,14 @@ pub(super) const ROUTES: &[Route] = &[
     delete("/api/topic-permissions/:vhost/:user", Administrator, permissions::delete_topics),
     delete("/api/topic-permissions/:vhost/:user/:exchange", Administrator, permissions::delete_topic),
 
-    get("/api/policies", Policymaker, policies::list),
-    get("/api/policies/:vhost", Policymaker, policies::list_of_vhost),
-    get("/api/policies/:vhost/:name", Policymaker, policies::show),
+    get("/api/policies", Management, policies::list),
+    get("/api/policies/:vhost", Management, policies::list_of_vhost),
+    get("/api/policies/:vhost/:name", Management, policies::show),
     put("/api/policies/:vhost/:name", Policymaker, policies::put),
     delete("/api/policies/:vhost/:name", Policymaker, policies::delete),
-    get("/api/operator-policies", Policymaker, policies::list_operator),
-    get("/api/operator-policies/:vhost", Policymaker, policies::list_operator_of_vhost),
-    get("/api/operator-policies/:vhost/:name", Policymaker, policies::show_operator),
+    get("/api/operator-policies", Management, policies::list_operator),
+    get("/api/operator-policies/:vhost", Management, policies::list_operator_of_vhost),
+    get("/api/operator-policies/:vhost/:name", Management, policies::show_operator),
     put("/api/operator-policies/:vhost/:name", Administrator, policies::put_operator),
     delete("/api/operator-policies/:vhost/:name", Administrator, policies::delete_operator),
     get("/api/parameters", Policymaker, parameters::list),
@@ -158,12 +160,12 @@ pub(super) const ROUTES: &[Route] = &[
     delete("/api/parameters/:component/:vhost/:name", Policymaker, parameters::delete),
     get("/api/global-parameters", Policymaker, parameters::list_global),
     get("/api/global-parameters/:name", Policymaker, parameters::show_global),
-    put("/api/global-parameters/:name", Administrator, parameters::put_global),
-    delete("/api/global-parameters/:name", Administrator, parameters::delete_global),
+    put("/api/global-parameters/:name", Policymaker, parameters::put_global),
+    delete("/api/global-parameters/:name", Policymaker, parameters::delete_global),
 
     get("/api/connections", Management, connections::list),
-    get("/api/connections/username/:user", Management, connections::list_of_user),
-    delete("/api/connections/username/:user", Management, connections::close_of_user),
+    get("/api/connections/username/:user", OwnOrMonitoring, connections::list_of_user),
+    delete("/api/connections/username/:user", OwnOrAdministrator, connections::close_of_user),
     get("/api/connections/:connection", Management, connections::show),
     delete("/api/connections/:connection", Management, connections::close),
     get("/api/connections/:connection/channels", Management, connections::channels),

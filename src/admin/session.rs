@@ -180,7 +180,7 @@ fn check(output: Output) -> Result<Output, Refusal> {
     };
     Err(if code == ReplyCode::NotFound.code() {
         Refusal::not_found()
-    } else if code == ReplyCode::AccessRefused.code() {
+    } else if [ReplyCode::AccessRefused, ReplyCode::NotAllowed].iter().any(|it| it.code() == code) {
         Refusal::not_authorised(text.to_string())
     } else {
         Refusal::bad_request(format!("{code} {text}"))

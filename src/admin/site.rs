@@ -84,8 +84,7 @@ impl Site {
             return Ok(refusal.with("Allow", &allowed));
         };
         let caller = self.guard.identify(peer, head)?;
-        let vhost = names.iter().find(|(name, _)| *name == "vhost").map(|(_, it)| it.as_str());
-        self.guard.admits(&caller, route.rule, vhost)?;
+        self.guard.admits(&caller, route.rule, &names)?;
         // A body is only read of who may send one.
         let body = body.read(route.body_max)?;
         (route.handler)(self, &Ask { caller, names, head: head.clone(), body })

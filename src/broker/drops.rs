@@ -88,6 +88,13 @@ impl Counts {
         self.0[cause as usize]
     }
 
+    /// Adds those of another place.
+    pub fn merge(&mut self, other: &Self) {
+        for (counter, more) in self.0.iter_mut().zip(&other.0) {
+            *counter = counter.saturating_add(*more);
+        }
+    }
+
     fn add(&mut self, cause: Cause, count: u64) {
         let counter = &mut self.0[cause as usize];
         *counter = counter.saturating_add(count);

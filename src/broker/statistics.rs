@@ -22,6 +22,11 @@ macro_rules! counters {
         pub struct $name { $($(#[$field_doc])* pub $field: u64,)* }
 
         impl $name {
+            /// Adds those of another place.
+            pub fn merge(&mut self, other: &Self) {
+                $(self.$field = self.$field.saturating_add(other.$field);)*
+            }
+
             /// Names and values, in the order of the table.
             pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($field), self.$field)),*].into_iter()

@@ -44,10 +44,12 @@ fn rows(site: &Site, ask: &Ask) -> Result<Vec<ChannelRow>, Refusal> {
 
 /// GET /api/channels/:channel
 pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
-    let rows = rows(site, ask)?;
+    site.rates.look(site.door.now());
+    let rows = site.questions.channels()?;
     let row =
         rows.iter().find(|row| name(&row.peer, &row.host, row.number.0) == ask.path("channel"));
     let row = row.ok_or_else(Refusal::not_found)?;
+    ask.caller.owns(&row.user, ask.caller.sees_all())?;
     let mut value = channel(site, row, Window::asked(ask, "msg_rates")?);
     let consumers =
         site.questions.consumers()?.into_iter().filter(|consumer| {
@@ -92,19 +94,21 @@ fn channel(site: &Site, row: &ChannelRow, window: Option<Window>) -> Value {
 
 /// GET /api/consumers
 pub(in super::super) fn consumers(site: &Site, ask: &Ask) -> Answer {
-    let rows = site.questions.consumers()?;
-    let seen = rows.iter().filter(|row| ask.caller.sees(&row.virtual_host));
-    listing::answer(ask, seen.map(consumer).collect())
+    consumers_where(site, ask, |_| true)
+}
+
+/// Answers with those consumers that the caller may know of: all, or those on their own
+/// connections.
+fn consumers_where(site: &Site, ask: &Ask, wanted: impl Fn(&ConsumerRow) -> bool) -> Answer {
+    let (rows, caller) = (site.questions.consumers()?, &ask.caller);
+    let seen = rows.iter().filter(|row| caller.sees_all() || row.user == caller.user);
+    listing::answer(ask, seen.filter(|row| wanted(row)).map(consumer).collect())
 }
 
 /// GET /api/consumers/:vhost
 pub(in super::super) fn consumers_of_vhost(site: &Site, ask: &Ask) -> Answer {
     let vhost = ask.name("vhost")?;
-    let rows = site.questions.consumers()?;
-    listing::answer(
-        ask,
-        rows.iter().filter(|row| row.virtual_host == vhost).map(consumer).collect(),
-    )
+    consumers_where(site, ask, |row| row.virtual_host == vhost)
 }
 
 /// A consumer.

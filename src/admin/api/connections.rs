@@ -30,10 +30,15 @@ fn rows(site: &Site, ask: &Ask) -> Result<Vec<ConnectionRow>, Refusal> {
     Ok(rows)
 }
 
-fn found(site: &Site, ask: &Ask) -> Result<ConnectionRow, Refusal> {
+/// The connection in the path; one of another user only if `others` may be touched.
+fn found(site: &Site, ask: &Ask, others: bool) -> Result<ConnectionRow, Refusal> {
+    site.rates.look(site.door.now());
     let wanted = ask.path("connection");
-    let found = rows(site, ask)?.into_iter().find(|row| name(&row.peer, &row.host) == wanted);
-    found.ok_or_else(Refusal::not_found)
+    let mut rows = site.questions.connections()?.into_iter();
+    let found = rows.find(|row| name(&row.peer, &row.host) == wanted);
+    let found = found.ok_or_else(Refusal::not_found)?;
+    ask.caller.owns(&found.user, others)?;
+    Ok(found)
 }
 
 /// GET /api/connections
@@ -60,12 +65,13 @@ fn answer(site: &Site, ask: &Ask, wanted: impl Fn(&ConnectionRow) -> bool) -> An
 /// GET /api/connections/:connection
 pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     let window = Window::asked(ask, "data_rates")?;
-    listing::one(ask, connection(site, &found(site, ask)?, window))
+    listing::one(ask, connection(site, &found(site, ask, ask.caller.sees_all())?, window))
 }
 
-/// DELETE /api/connections/:connection; the header X-Reason is what its client reads.
+/// DELETE /api/connections/:connection; the header X-Reason is what its client reads. Administrators
+/// may close any, others their own.
 pub(in super::super) fn close(site: &Site, ask: &Ask) -> Answer {
-    let row = found(site, ask)?;
+    let row = found(site, ask, ask.caller.is_administrator())?;
     disconnect(site, ask, &row)
 }
 
@@ -85,7 +91,7 @@ pub(in super::super) fn close_of_user(site: &Site, ask: &Ask) -> Answer {
 
 /// GET /api/connections/:connection/channels
 pub(in super::super) fn channels(site: &Site, ask: &Ask) -> Answer {
-    let row = found(site, ask)?;
+    let row = found(site, ask, ask.caller.sees_all())?;
     channels::answer(site, ask, |channel| channel.connection == row.id)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::admin::rates::{Counters, Key, Rates, Window};
+use crate::admin::rates::{Counters, Key, Part, Rates, Window};
 use crate::broker::MessageStats;
 use crate::broker::report::{ChannelRow, ConnectionRow, ExchangeRow, OverviewReport, QueueRow};
 
@@ -26,6 +26,26 @@ pub(in super::super) fn of_overview(report: &OverviewReport) -> Counters {
     counters.extend(of_lengths(report.ready, report.unacknowledged));
     counters.extend(report.statistics.churn.entries());
     counters
+}
+
+/// Those of several queues and exchanges together.
+pub(super) fn of_sum(stats: &MessageStats, ready: u64, unacknowledged: u64) -> Counters {
+    of_messages(stats).into_iter().chain(of_lengths(ready, unacknowledged)).collect()
+}
+
+/// Where the counters of a queue are in [`of_sum`]: all but what was published into it.
+pub(super) fn places_of_queue() -> Vec<(usize, usize)> {
+    let counters = of_sum(&MessageStats::default(), 0, 0);
+    let places = counters.iter().enumerate().filter(|(_, (name, _))| *name != "publish");
+    places.map(|(place, _)| (place, place)).collect()
+}
+
+/// Where the counters of an exchange are in [`of_sum`]: what came to it was published.
+pub(super) fn places_of_exchange() -> Vec<(usize, usize)> {
+    let counters = of_sum(&MessageStats::default(), 0, 0);
+    let place = |wanted: &str| counters.iter().position(|(name, _)| *name == wanted);
+    let places = [(0, "publish"), (0, "publish_in"), (1, "publish_out")];
+    places.into_iter().filter_map(|(from, name)| Some((from, place(name)?))).collect()
 }
 
 /// A queue's.
@@ -66,11 +86,33 @@ pub(in super::super) fn describe(
     lengths: Option<Window>,
     rates: Option<Window>,
 ) -> Described {
+    let describe = |window| known.describe(key, counters, window);
+    sorted(describe, counters, (lengths, rates), key == Key::Overview)
+}
+
+/// The same of several things together.
+pub(super) fn describe_sum(
+    known: &Rates,
+    parts: &[Part<'_>],
+    counters: &[(&'static str, u64)],
+    lengths: Option<Window>,
+    rates: Option<Window>,
+) -> Described {
+    let describe = |window| known.describe_sum(parts, counters, window);
+    sorted(describe, counters, (lengths, rates), true)
+}
+
+/// Puts what is described where RabbitMQ has it; `whole` keeps counters that are 0.
+fn sorted(
+    describe: impl Fn(Option<Window>) -> Map<String, Value>,
+    counters: &[(&'static str, u64)],
+    (lengths, rates): (Option<Window>, Option<Window>),
+    whole: bool,
+) -> Described {
     let is_length = |name: &str| name.starts_with("messages");
-    let mut described = known.describe(key, counters, rates);
+    let mut described = describe(rates);
     if lengths.is_some() {
-        let again = known.describe(key, counters, lengths);
-        described.extend(again.into_iter().filter(|(name, _)| is_length(name)));
+        described.extend(describe(lengths).into_iter().filter(|(name, _)| is_length(name)));
     }
     let is_stat = |name: &str| {
         let names = MessageStats::default();
@@ -83,7 +125,7 @@ pub(in super::super) fn describe(
         let happened = counters.iter().any(|(known, value)| *known == counter && *value > 0);
         if !is_stat(&name) {
             others.insert(name, value);
-        } else if happened || key == Key::Overview {
+        } else if happened || whole {
             stats.insert(name, value);
         }
     }

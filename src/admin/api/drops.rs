@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::tenancy::Tenancy;
 use crate::admin::answer::{Answer, Refusal, ok};
 use crate::admin::routes::Ask;
 use crate::admin::session::Session;
@@ -12,9 +13,12 @@ use crate::broker::drops::{Counts, Trace};
 use crate::broker::report::DestinationKind;
 use crate::wire::{Method, exchange, queue};
 
-/// GET /api/drops: how many, by cause.
-pub(in super::super) fn drops(site: &Site, _: &Ask) -> Answer {
-    ok(&counts(&site.questions.overview()?.statistics.drops))
+/// GET /api/drops: how many, by cause; those of the caller's vhosts.
+pub(in super::super) fn drops(site: &Site, ask: &Ask) -> Answer {
+    if ask.caller.sees_all() {
+        return ok(&counts(&site.questions.overview()?.statistics.drops));
+    }
+    ok(&counts(&Tenancy::of(site, &ask.caller)?.drops))
 }
 
 /// GET /api/queues/:vhost/:queue/drops: how many by cause, and the last few.
@@ -36,9 +40,9 @@ fn of(site: &Site, ask: &Ask, kind: DestinationKind, probe: Method) -> Answer {
     let name = ask.name(kind.name())?;
     let found = site.questions.dropped(vhost.clone(), kind, name.clone())?;
     let found = found.ok_or_else(Refusal::not_found)?;
-    // Keys of messages are told to those who have some permission there; all have on the default
-    // exchange, which nobody can declare.
-    if !name.is_empty() {
+    // Keys of messages are shown to those who see everything, and to those who have some permission
+    // there; all have on the default exchange, which cannot be declared.
+    if !name.is_empty() && !ask.caller.sees_all() {
         Session::open(&site.door, &ask.caller, &vhost)?.call(probe)?;
     }
     let last: Value = found.last.iter().map(trace).collect();

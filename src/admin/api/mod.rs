@@ -18,5 +18,6 @@ pub(super) mod policies;
 pub(super) mod queues;
 pub(super) mod rules;
 pub(super) mod system;
+pub(super) mod tenancy;
 pub(super) mod users;
 pub(super) mod vhosts;

@@ -8,43 +8,54 @@ use sha2::{Digest, Sha256};
 
 use super::counters;
 use super::node::{NODE, contexts, exchange_types, listeners};
+use super::tenancy::Tenancy;
 use crate::admin::answer::{Answer, Refusal, ok};
 use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
-use crate::broker::report::OverviewReport;
+use crate::broker::report::Totals;
 
 /// What the cluster of one is called.
 pub(in super::super) const CLUSTER: &str = "leveret";
 
-/// GET /api/overview
+/// GET /api/overview; those who do not see everything get the sums over what they see, and neither
+/// listeners nor the node, as in RabbitMQ.
 pub(in super::super) fn overview(site: &Site, ask: &Ask) -> Answer {
     site.rates.look(site.door.now());
-    let report = site.questions.overview()?;
-    let counters = counters::of_overview(&report);
     let lengths = Window::asked(ask, "lengths")?;
     let rates = Window::asked(ask, "msg_rates")?;
-    let described = counters::describe(&site.rates, Key::Overview, &counters, lengths, rates);
+    let mut value = about(site);
+    let (described, objects) = if ask.caller.sees_all() {
+        let report = site.questions.overview()?;
+        let counters = counters::of_overview(&report);
+        value["listeners"] = listeners(site);
+        value["contexts"] = contexts(site);
+        value["node"] = json!(NODE);
+        let whole = counters::describe(&site.rates, Key::Overview, &counters, lengths, rates);
+        (whole, report.totals)
+    } else {
+        let own = Tenancy::of(site, &ask.caller)?;
+        (own.describe(site, lengths, rates), own.totals)
+    };
     let (mut totals, mut churn) = (json!({}), json!({}));
     for (name, value) in described.others {
         let place = if name.starts_with("messages") { &mut totals } else { &mut churn };
         place[name] = value;
     }
-    let mut value = about(site);
     value["message_stats"] = described.message_stats;
     value["queue_totals"] = totals;
     value["churn_rates"] = churn;
-    value["object_totals"] = object_totals(&report);
+    value["object_totals"] = object_totals(&objects);
     crate::admin::listing::one(ask, value)
 }
 
-fn object_totals(report: &OverviewReport) -> Value {
+fn object_totals(totals: &Totals) -> Value {
     json!({
-        "channels": report.totals.channels,
-        "connections": report.totals.connections,
-        "consumers": report.totals.consumers,
-        "exchanges": report.totals.exchanges,
-        "queues": report.totals.queues,
+        "channels": totals.channels,
+        "connections": totals.connections,
+        "consumers": totals.consumers,
+        "exchanges": totals.exchanges,
+        "queues": totals.queues,
     })
 }
 
@@ -69,9 +80,6 @@ fn about(site: &Site) -> Value {
         "is_op_policy_updating_enabled": true,
         "enable_queue_totals": false,
         "default_queue_type": "classic",
-        "node": NODE,
-        "listeners": listeners(site),
-        "contexts": contexts(site),
         "statistics_db_event_queue": 0,
     })
 }

@@ -50,9 +50,12 @@ pub(super) fn found(
 ) -> Result<Vec<Value>, Refusal> {
     let rules = site.questions.rules(kind, vhost)?;
     let seen = |item: &Value| {
-        item["vhost"]
-            .as_str()
-            .is_none_or(|own| vhost.map_or_else(|| ask.caller.sees(own), |vhost| **vhost == *own))
+        let Some(own) = item["vhost"].as_str() else { return true };
+        let permitted = match kind {
+            RuleKind::Parameters => ask.caller.makes_policies_in(own),
+            _ => ask.caller.sees(own),
+        };
+        permitted && vhost.is_none_or(|vhost| **vhost == *own)
     };
     let meant = |item: &Value| names.iter().all(|(name, value)| item[*name] == **value);
     let items = rules.iter().filter_map(value).filter(seen).filter(meant);

@@ -81,7 +81,9 @@ pub(in super::super) fn authenticate(site: &Site, ask: &Ask) -> Answer {
 /// GET /api/user-limits
 pub(in super::super) fn list_limits(site: &Site, ask: &Ask) -> Answer {
     let users = site.door.logins().users();
-    let limited = users.iter().map(|(name, user)| limits_row(name, user));
+    let caller = &ask.caller;
+    let seen = users.iter().filter(|(name, _)| caller.sees_all() || **name == caller.user);
+    let limited = seen.map(|(name, user)| limits_row(name, user));
     listing::answer(ask, limited.filter(has_limits).collect())
 }
 

@@ -84,13 +84,13 @@ impl Broker {
         let Some(vhost) = self.find_vhost(vhost) else { return Slice::default() };
         let names = vhost.exchange_names.range::<ShortString, _>(behind(after)).take(ROWS_MAX);
         let exchanges = names.filter_map(|name| self.exchanges.get(vhost.exchanges.get(name)?));
-        by_name(exchanges.map(|x| exchange_row(vhost, x)).collect(), |row| &row.name)
+        by_name(exchanges.map(|it| self.exchange_row(vhost, it)).collect(), |row| &row.name)
     }
 
     pub(super) fn one_exchange(&self, vhost: &str, name: &str) -> Slice<ExchangeRow, ShortString> {
         let row = self.find_vhost(vhost).and_then(|vhost| {
             let exchange = self.exchanges.get(vhost.exchanges.get(name)?)?;
-            Some(exchange_row(vhost, exchange))
+            Some(self.exchange_row(vhost, exchange))
         });
         Slice { rows: row.into_iter().collect(), next: None }
     }
@@ -146,6 +146,24 @@ impl Broker {
             consumers: queue.consumers.len(),
             exclusive_consumer: only.map(|consumer| consumer.tag.clone()),
             stats: queue.stats,
+            drops: *queue.drops.counts(),
+        }
+    }
+
+    fn exchange_row(&self, vhost: &VirtualHost, exchange: &Exchange) -> ExchangeRow {
+        let declared = &exchange.declared;
+        ExchangeRow {
+            id: exchange.id,
+            name: declared.name.clone(),
+            virtual_host: vhost.name.clone(),
+            kind: declared.kind.name(),
+            durable: declared.durable,
+            auto_delete: declared.auto_delete,
+            internal: declared.internal,
+            arguments: declared.arguments.clone(),
+            policy: exchange.policy.clone(),
+            stats: exchange.stats,
+            drops: self.drops.of_exchange(exchange.id).map(|it| *it.counts()).unwrap_or_default(),
         }
     }
 
@@ -155,22 +173,6 @@ impl Broker {
 
     pub(super) fn find_queue(&self, vhost: &str, name: &str) -> Option<&Queue> {
         self.queues.get(self.find_vhost(vhost)?.queues.get(name)?)
-    }
-}
-
-fn exchange_row(vhost: &VirtualHost, exchange: &Exchange) -> ExchangeRow {
-    let declared = &exchange.declared;
-    ExchangeRow {
-        id: exchange.id,
-        name: declared.name.clone(),
-        virtual_host: vhost.name.clone(),
-        kind: declared.kind.name(),
-        durable: declared.durable,
-        auto_delete: declared.auto_delete,
-        internal: declared.internal,
-        arguments: declared.arguments.clone(),
-        policy: exchange.policy.clone(),
-        stats: exchange.stats,
     }
 }
 

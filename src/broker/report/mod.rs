@@ -30,7 +30,7 @@ use crate::ids::ExchangeId;
 use crate::wire::{ShortString, Table};
 
 use super::Broker;
-use super::access::{Change, RuleKey, RuleKind};
+use super::access::{Change, Operation, RuleKey, RuleKind};
 use super::exchange::Binding;
 
 /// The most rows of one slice.
@@ -153,6 +153,15 @@ pub enum Query {
         /// Its name.
         name: ShortString,
     },
+    /// Whether a user may take messages out of a queue.
+    MayRead {
+        /// The user.
+        user: ShortString,
+        /// The vhost.
+        virtual_host: ShortString,
+        /// The queue, which need not exist.
+        queue: ShortString,
+    },
     /// A look at the first messages of a queue, which stay where and what they are.
     Peek {
         /// Its vhost.
@@ -189,6 +198,8 @@ pub enum Report {
     Bindings(Slice<BindingRow, BindingCursor>),
     /// To [`Query::Explain`]; `None` if there is no such vhost or exchange.
     Explanation(Option<Explanation>),
+    /// To [`Query::MayRead`].
+    Permitted(bool),
     /// To [`Query::Dropped`]; `None` if there is no such queue or exchange.
     Dropped(Option<Dropped>),
     /// To [`Query::Peek`]; `None` if there is no such queue.
@@ -289,6 +300,10 @@ impl Broker {
             }
             Query::Dropped { virtual_host, of, name } => {
                 Report::Dropped(self.dropped(virtual_host, *of, name))
+            }
+            Query::MayRead { user, virtual_host, queue } => {
+                let allowed = self.access.allows(user, virtual_host, Operation::Read, queue);
+                Report::Permitted(allowed)
             }
             Query::Peek { .. } => Report::Messages(None),
         }

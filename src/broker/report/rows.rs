@@ -7,6 +7,7 @@ use crate::wire::{ShortString, Table};
 
 use super::DestinationKind;
 use crate::broker::access::{EffectivePolicy, VhostSettings};
+use crate::broker::drops::Counts;
 use crate::broker::statistics::{MessageStats, Statistics, TrafficStats};
 
 /// How many of each kind there are.
@@ -203,6 +204,8 @@ pub struct ExchangeRow {
     pub policy: Option<Arc<EffectivePolicy>>,
     /// What came to it and went from it.
     pub stats: MessageStats,
+    /// Messages that it found no queue for, by cause.
+    pub drops: Counts,
 }
 
 /// A queue.
@@ -244,6 +247,8 @@ pub struct QueueRow {
     pub exclusive_consumer: Option<ShortString>,
     /// What happened in it.
     pub stats: MessageStats,
+    /// Messages that left it without an acknowledgement, by cause.
+    pub drops: Counts,
 }
 
 /// A binding.

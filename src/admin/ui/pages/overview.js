@@ -95,8 +95,8 @@ function listenersSection(about) {
     { title: "Port", number: true, cell: (row) => row.port },
   ];
   return section(
-    "Listeners",
-    table("Listeners", columns, about.listeners ?? [], "There are none."),
+    about.listeners ? "Listeners" : "Version",
+    about.listeners && table("Listeners", columns, about.listeners, "There are none."),
     element("p", { class: "muted" }, about.leveret_version ? `Leveret ${about.leveret_version}, for clients RabbitMQ ${about.rabbitmq_version}` : `RabbitMQ ${about.rabbitmq_version}`),
   );
 }
