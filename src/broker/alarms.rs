@@ -30,7 +30,9 @@ use crate::wire::{Method, ShortString, connection, tx};
 use super::Broker;
 use super::channel::Mode;
 use super::command::Command;
+use super::connections::Connection;
 use super::effect::{Effects, Output};
+use super::exception::Exception;
 use super::report::AlarmsReport;
 
 /// How long what the store refused is left before it is tried again.
@@ -112,6 +114,10 @@ pub(super) struct Held {
     told: bool,
     /// The queues that its last message has filled: the next one waits for them.
     pub(super) full: BTreeSet<QueueId>,
+    /// The socket is read no further because of what is held behind work.
+    pub(super) paused: bool,
+    /// How the connection ends when its work is done.
+    pub(super) refusal: Option<Exception>,
 }
 
 impl Held {
@@ -221,10 +227,11 @@ impl Broker {
     }
 
     /// Whether commands of a connection may have to wait: there is an alarm, or others wait that
-    /// came before, or it has filled a queue.
-    pub(super) fn holds_back(&self, place: usize) -> bool {
-        let held = &self.connections[place].held;
-        self.alarms.up() || !held.commands.is_empty() || !held.full.is_empty()
+    /// came before, or it has filled a queue, or has work under way.
+    pub(super) fn holds_back(&mut self, place: usize, command: &Command) -> bool {
+        let Connection { held, busy, .. } = &self.connections[place];
+        let held = !held.commands.is_empty() || !held.full.is_empty();
+        *busy || self.alarms.up() || held || self.waits_for_returns(place, command)
     }
 
     /// Holds a command back while an alarm is up or its queue is full, if it is a publish or behind
@@ -236,6 +243,10 @@ impl Broker {
         effects: &mut Effects,
     ) -> Option<Command> {
         let connection = &self.connections[place];
+        if connection.busy && !matches!(command, Command::Drained(_)) {
+            self.hold_behind(place, command, effects);
+            return None;
+        }
         let passes = match &command {
             Command::Gone | Command::Open(_) | Command::Drained(_) => true,
             _ if connection.closing => true,

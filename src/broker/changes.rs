@@ -159,7 +159,9 @@ impl Broker {
             .map(|(place, _)| place)
             .collect();
         for place in places {
-            self.refuse_connection(place, MethodId::default(), &exception, effects);
+            if !self.ends_later(place, &exception) {
+                self.refuse_connection(place, MethodId::default(), &exception, effects);
+            }
         }
     }
 

@@ -63,13 +63,16 @@ impl Parked {
 /// How a channel lives and ends.
 ///
 /// ```text
-///   channel.open ──▶ Open ── refusal: channel.close sent ──▶ Closing ── close-ok received ──▶ gone
-///                     └─ channel.close received ──▶ Finishing ── parked replies, close-ok sent ──▶ gone
+///   channel.open ──▶ Open ── refusal, or channel.close received ──▶ Ending
+///   Ending ── refused: channel.close sent ──▶ Closing ── close-ok received ──▶ gone
+///       └──── closed by the client ──▶ Finishing ── parked replies, close-ok sent ──▶ gone
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChannelState {
     /// In use.
     Open,
+    /// What it had ends, which may take some turns.
+    Ending,
     /// The broker has sent channel.close and ignores all but the answer.
     Closing,
     /// The client has closed it; close-ok waits behind replies that wait for the disk.

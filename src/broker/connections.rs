@@ -26,7 +26,9 @@ pub(super) struct Connection {
     pub consumer_cancel_notify: bool,
     /// Whether the client wants to hear that it is blocked.
     pub blocked_notify: bool,
-    /// What it sent while an alarm was up.
+    /// It has work under way that its further commands wait for.
+    pub busy: bool,
+    /// What it sent while an alarm was up, or behind work.
     pub held: Held,
     /// The places of its channels.
     pub channels: BTreeMap<ChannelNumber, usize>,

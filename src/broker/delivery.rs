@@ -102,6 +102,9 @@ impl Broker {
     /// The next consumer that can take a message, if there is one to take; it goes to the end of
     /// the line.
     fn next_in_line(&mut self, id: QueueId) -> Option<ConsumerKey> {
+        if self.gets_back(id) {
+            return None; // what is ready may not be what comes first
+        }
         let queue = self.queues.get_mut(&id).filter(|queue| queue.has_ready())?;
         while let Some(turn) = queue.consumers.first() {
             let consumer = self.consumers.get_mut(turn.key.0);

@@ -248,7 +248,7 @@ impl Broker {
         if channel.state == ChannelState::Finishing {
             let (connection, number) = (channel.connection, channel.number);
             self.connections[connection].channels.remove(&number);
-            self.release_channel(place, effects);
+            self.remove_channel(place);
         } else {
             self.rouse_channel(place);
         }

@@ -35,7 +35,8 @@ impl Broker {
     /// Takes ready messages out of a queue until it is within its limits: the first, which is the
     /// oldest, or the oldest of the lowest priority. Waiting consumers come first.
     pub(super) fn drop_excess(&mut self, id: QueueId) {
-        if !self.queues.get(&id).is_some_and(|queue| queue.over_limit()) {
+        let over = self.queues.get(&id).is_some_and(|queue| queue.over_limit());
+        if !over || self.gets_back(id) {
             return;
         }
         self.deliver(id);

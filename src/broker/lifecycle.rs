@@ -4,19 +4,20 @@
 //! to their queues, exclusive queues end with their connection, auto-delete ones with their last
 //! consumer.
 
-use log::{debug, info};
+use log::info;
 
 use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
-use crate::wire::{Field, Method, ReplyCode, ShortString, Table, basic, connection};
+use crate::wire::{Field, Method, MethodId, ReplyCode, ShortString, Table, basic, connection};
 
 use super::Broker;
-use super::channel::{ChannelState, Mode};
+use super::call::Call;
+use super::channel::ChannelState;
 use super::command::OpenConnection;
 use super::connections::Connection;
 use super::consumer::{Consumer, ConsumerKey};
 use super::effect::{Effects, Output};
 use super::exception::{Exception, not_allowed};
-use super::transaction::Requeue;
+use super::work::After;
 
 impl Broker {
     /// Lets a client that has logged in into its vhost.
@@ -49,6 +50,7 @@ impl Broker {
             channel_max: open.channel_max,
             consumer_cancel_notify: capability(&open.client_properties, "consumer_cancel_notify"),
             blocked_notify: capability(&open.client_properties, "connection.blocked"),
+            busy: false,
             held: Default::default(),
             channels: Default::default(),
             exclusive_queues: Vec::new(),
@@ -96,61 +98,13 @@ impl Broker {
         Ok(place)
     }
 
-    /// Ends what a connection had: channels, then exclusive queues.
-    pub(super) fn release_connection(&mut self, place: usize, effects: &mut Effects) {
-        self.unblock(place, effects);
-        let channels = std::mem::take(&mut self.connections[place].channels);
-        for channel in channels.into_values() {
-            self.release_channel(channel, effects);
-        }
-        for queue in std::mem::take(&mut self.connections[place].exclusive_queues) {
-            self.delete_queue(queue, effects);
-        }
-    }
-
     /// A connection is no more: its last command.
     pub(super) fn forget_connection(&mut self, id: ConnectionId, effects: &mut Effects) {
         let Some(place) = self.connection_places.remove(&id) else { return };
         self.alarms.forget(place);
         self.full_queues.forget(place);
         self.pacing.forget(place);
-        self.release_connection(place, effects);
-        self.connection_event("connection.closed", place);
-        let connection = self.connections.remove(place);
-        self.statistics.churn.connection_closed += u64::from(!connection.facts.internal);
-        debug!("{id} {} gone", connection.peer);
-    }
-
-    /// Ends what a channel had: its consumers, then its unacknowledged deliveries, which go back to
-    /// their queues. The channel's number must be out of its connection already.
-    pub(super) fn release_channel(&mut self, place: usize, effects: &mut Effects) {
-        self.clear_channel(place, effects);
-        self.channel_event("channel.closed", place);
-        let channel = self.channels.remove(place);
-        let internal = self.connections[channel.connection].facts.internal;
-        self.statistics.churn.channel_closed += u64::from(!internal);
-    }
-
-    /// As [`Self::release_channel`], for a channel that is kept until its close-ok comes.
-    pub(super) fn clear_channel(&mut self, place: usize, effects: &mut Effects) {
-        self.cancel_reply_consumer(place, None);
-        self.drop_held_replies(place);
-        let consumers = std::mem::take(&mut self.channels[place].consumers);
-        // Deliveries first: a queue that ends with its last consumer takes them along.
-        let transaction = std::mem::take(&mut self.channels[place].mode);
-        if let Mode::Transaction(transaction) = transaction {
-            self.transactions_bytes -= transaction.publish_bytes;
-            for (_, delivered, _) in transaction.settlements {
-                self.requeue(place, delivered, Requeue::Failed);
-            }
-        }
-        let unacked = std::mem::take(&mut self.channels[place].unacked);
-        for delivered in unacked.into_entries() {
-            self.requeue(place, delivered, Requeue::Failed);
-        }
-        for key in consumers.into_values() {
-            self.remove_consumer(key, effects);
-        }
+        self.release_connection_then(place, After::Forget, effects);
     }
 
     /// Adds a consumer to a queue.
@@ -217,13 +171,64 @@ impl Broker {
         }
     }
 
+    /// Closes what a refusal closes: the channel, or the whole connection.
+    pub(super) fn refuse(&mut self, call: &mut Call<'_>, method: MethodId, refusal: &Exception) {
+        if refusal.code.is_hard() {
+            self.refuse_connection(call.connection, method, refusal, call.effects);
+        } else {
+            self.refuse_channel(call, method, refusal);
+        }
+    }
+
+    /// Closes a channel: what it had goes back at once, and all but close-ok is ignored from now.
+    pub(super) fn refuse_channel(
+        &mut self,
+        call: &mut Call<'_>,
+        method: MethodId,
+        refusal: &Exception,
+    ) {
+        let method = refusal.method.unwrap_or(method);
+        let close = crate::wire::channel::Close {
+            reply_code: refusal.code.code(),
+            reply_text: refusal.reply_text(),
+            class_id: method.class,
+            method_id: method.method,
+        };
+        let channel = &self.channels[call.channel];
+        // The log has the whole text, of which the reply holds 255 octets.
+        let (code, text) = (refusal.code.name(), &refusal.text);
+        let (id, number) = (channel.connection_id, channel.number);
+        let peer = &self.connections[call.connection].peer;
+        log::warn!("{id}.{number} {peer} channel closed: {}: {code} - {text}", method.name());
+        self.flush_deliveries(call.effects);
+        self.release_channel_then(call.channel, After::RefuseChannel(close), call.effects);
+    }
+
+    /// Closes a connection: what it had ends at once; the connection's thread waits for close-ok.
+    pub(super) fn refuse_connection(
+        &mut self,
+        place: usize,
+        method: MethodId,
+        refusal: &Exception,
+        effects: &mut Effects,
+    ) {
+        let close = connection_close(refusal, method);
+        let id = self.connections[place].id;
+        let (peer, code) = (&self.connections[place].peer, refusal.code.name());
+        log::warn!("{id} {peer} closed: {}: {code} - {}", method.name(), refusal.text);
+        self.flush_deliveries(effects);
+        self.release_connection_then(place, After::RefuseConnection(close), effects);
+    }
+
     /// Closes a connection because somebody says so (320), in RabbitMQ's words.
     pub fn disconnect(&mut self, id: ConnectionId, reason: &str, effects: &mut Effects) {
         let Some(&place) = self.connection_places.get(&id) else { return };
         self.last_route.forget();
         if !self.connections[place].closing {
             let refusal = Exception::new(ReplyCode::ConnectionForced, reason);
-            self.refuse_connection(place, Default::default(), &refusal, effects);
+            if !self.ends_later(place, &refusal) {
+                self.refuse_connection(place, Default::default(), &refusal, effects);
+            }
         }
     }
 
@@ -235,21 +240,22 @@ impl Broker {
         );
         // A stop is to keep what a crash would keep: durable auto-delete queues too.
         self.stopping = true;
+        self.finish_work(effects);
         let places: Vec<_> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             if self.connections[place].closing {
                 continue;
             }
-            let close = connection_close(&exception, crate::wire::MethodId::default());
-            self.connections[place].closing = true;
+            let close = connection_close(&exception, MethodId::default());
             effects.send(self.connections[place].id, Output::Method(ChannelNumber(0), close));
-            self.release_connection(place, effects);
+            self.release_connection_then(place, After::Nothing, effects);
+            self.finish_work(effects);
         }
     }
 }
 
 /// A connection.close for a refusal.
-pub(super) fn connection_close(exception: &Exception, method: crate::wire::MethodId) -> Method {
+pub(super) fn connection_close(exception: &Exception, method: MethodId) -> Method {
     let method = exception.method.unwrap_or(method);
     connection::Close {
         reply_code: exception.code.code(),

@@ -75,6 +75,7 @@ mod trace;
 mod transaction;
 mod unacked;
 mod vhost;
+mod work;
 
 pub use alarms::Measures;
 pub use command::{Command, ConnectionFacts, Move, OpenConnection, Publish};
@@ -118,6 +119,7 @@ use queue::{Budget, Queue};
 use routing::Scratch;
 use timers::Timers;
 use vhost::{Exchange, VirtualHost};
+use work::Work;
 
 /// All exchanges, queues, channels and what is promised to whom.
 pub struct Broker {
@@ -169,6 +171,8 @@ pub struct Broker {
     /// The broker is being shut down.
     stopping: bool,
     checkpoints: Checkpoints,
+    /// What takes more than a turn.
+    work: Work,
     /// A disk that failed: the turn does not end.
     failure: Option<StoreError>,
 }
@@ -190,10 +194,12 @@ impl Broker {
             self.last_route.forget();
         }
         let command = match place {
-            Some(place) if self.holds_back(place) => match self.hold(place, command, effects) {
-                Some(command) => command,
-                None => return,
-            },
+            Some(place) if self.holds_back(place, &command) => {
+                match self.hold(place, command, effects) {
+                    Some(command) => command,
+                    None => return,
+                }
+            }
             _ => command,
         };
         let open = place.filter(|place| !self.connections[*place].closing);
@@ -241,6 +247,7 @@ impl Broker {
         self.turn.actor = None;
         self.last_route.forget();
         self.begin_end(now, effects)?;
+        self.go_on(effects);
         self.ring(now, effects);
         self.requeue_late(now);
         self.release_delayed(now);
@@ -264,10 +271,15 @@ impl Broker {
         self.queues.get_mut(&id).map_or(Ok(()), |queue| queue.flush(&mut self.budget))
     }
 
+    /// Whether work is under way that the next turn goes on with, whatever else it has to do.
+    pub fn is_working(&self) -> bool {
+        self.work.is_behind() && !self.holds_outputs()
+    }
+
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let behind = !(self.turn.touched.is_empty() && self.turn.notices.is_empty());
-        if behind || self.morgue.is_behind() {
+        if behind || self.is_working() || self.morgue.is_behind() {
             return Some(self.now);
         }
         let deadlines = [
@@ -345,55 +357,12 @@ impl Broker {
         let result = handler(self, &mut call);
         self.bury_dead();
         if let Err(refusal) = result {
-            if refusal.code.is_hard() {
-                self.refuse_connection(place, method, &refusal, effects);
-            } else {
-                self.refuse_channel(&mut call, method, &refusal);
-            }
+            self.refuse(&mut call, method, &refusal);
         }
     }
 
     fn not_open(&mut self, place: usize, method: MethodId, effects: &mut Effects) {
         let refusal = channel_error("expected 'channel.open'");
         self.refuse_connection(place, method, &refusal, effects);
-    }
-
-    /// Closes a channel: what it had goes back at once, and all but close-ok is ignored from now.
-    fn refuse_channel(&mut self, call: &mut Call<'_>, method: MethodId, refusal: &Exception) {
-        let method = refusal.method.unwrap_or(method);
-        let close = crate::wire::channel::Close {
-            reply_code: refusal.code.code(),
-            reply_text: refusal.reply_text(),
-            class_id: method.class,
-            method_id: method.method,
-        };
-        let channel = &self.channels[call.channel];
-        // The log has the whole text, of which the reply holds 255 octets.
-        let (code, text) = (refusal.code.name(), &refusal.text);
-        let (id, number) = (channel.connection_id, channel.number);
-        let peer = &self.connections[call.connection].peer;
-        log::warn!("{id}.{number} {peer} channel closed: {}: {code} - {text}", method.name());
-        self.flush_deliveries(call.effects);
-        self.channels[call.channel].state = ChannelState::Closing;
-        self.clear_channel(call.channel, call.effects);
-        self.reply(call, close);
-    }
-
-    /// Closes a connection: what it had ends at once; the connection's thread waits for close-ok.
-    fn refuse_connection(
-        &mut self,
-        place: usize,
-        method: MethodId,
-        refusal: &Exception,
-        effects: &mut Effects,
-    ) {
-        let close = lifecycle::connection_close(refusal, method);
-        let id = self.connections[place].id;
-        let (peer, code) = (&self.connections[place].peer, refusal.code.name());
-        log::warn!("{id} {peer} closed: {}: {code} - {}", method.name(), refusal.text);
-        self.flush_deliveries(effects);
-        self.connections[place].closing = true;
-        self.release_connection(place, effects);
-        effects.send(id, Output::Method(ChannelNumber(0), close));
     }
 }

@@ -25,6 +25,8 @@ pub struct BrokerOptions {
     pub log_exchange: bool,
     /// Refuse what RabbitMQ 4.3 refuses, instead of doing it with a warning.
     pub strict: bool,
+    /// Units of long work in a turn (see `work`): a quarter of a microsecond each, roughly.
+    pub work_per_turn: u64,
 }
 
 impl Default for BrokerOptions {
@@ -40,6 +42,7 @@ impl Default for BrokerOptions {
             node: "leveret@localhost".to_owned(),
             log_exchange: false,
             strict: false,
+            work_per_turn: 16 * 1024,
         }
     }
 }

@@ -144,7 +144,8 @@ impl Broker {
             self.pacing.forget(place);
             let connection = &self.connections[place];
             // Whom an alarm or a full queue holds waits for that.
-            if connection.held.commands.is_empty() {
+            let held = &connection.held;
+            if held.commands.is_empty() || (connection.busy && !held.paused) {
                 effects.send_urgent(connection.id, Output::Resume);
             }
         }

@@ -40,6 +40,13 @@ pub(super) struct Accepted {
     known: bool,
 }
 
+impl Accepted {
+    /// Bytes of the message's body.
+    pub(super) fn body_length(&self) -> u64 {
+        self.message.body_length().into()
+    }
+}
+
 /// What became of a message in its queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -101,7 +108,7 @@ pub(super) fn publish(
                 format!("a transaction holds at most {TRANSACTION_BYTES_MAX} octets"),
             ));
         }
-        transaction.publishes.push(accepted);
+        transaction.publishes.push_back(accepted);
         return Ok(());
     }
     let outcome = broker.accept(call, accepted);

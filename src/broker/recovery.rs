@@ -163,6 +163,7 @@ impl Broker {
             warned: Default::default(),
             stopping: false,
             checkpoints: Checkpoints::default(),
+            work: super::work::Work::new(options.work_per_turn),
             failure: None,
             options,
         }

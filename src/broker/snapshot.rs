@@ -129,10 +129,10 @@ impl Broker {
         let mut by_queue = BTreeMap::<_, Vec<_>>::new();
         for (_, channel) in &self.channels {
             let settled = match &channel.mode {
-                Mode::Transaction(transaction) => transaction.settlements.as_slice(),
-                Mode::Plain | Mode::Confirm(_) => &[],
+                Mode::Transaction(transaction) => Some(&transaction.settlements),
+                Mode::Plain | Mode::Confirm(_) => None,
             };
-            let settled = settled.iter().map(|(_, delivered, _)| delivered);
+            let settled = settled.into_iter().flatten().map(|(_, delivered, _)| delivered);
             for delivered in channel.unacked.iter().chain(settled) {
                 by_queue.entry(delivered.queue).or_default().push(&delivered.item);
             }

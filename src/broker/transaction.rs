@@ -1,5 +1,7 @@
 //! What a transactional channel has asked for and not committed.
 
+use std::collections::VecDeque;
+
 use crate::ids::DeliveryTag;
 
 use super::channel::Delivered;
@@ -30,9 +32,9 @@ pub(super) enum Requeue {
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     /// Messages to route at commit.
-    pub publishes: Vec<Accepted>,
+    pub publishes: VecDeque<Accepted>,
     /// Octets of those messages.
     pub publish_bytes: u64,
     /// Deliveries that were settled: taken from the channel, put back by a rollback.
-    pub settlements: Vec<(DeliveryTag, Delivered, Settlement)>,
+    pub settlements: VecDeque<(DeliveryTag, Delivered, Settlement)>,
 }

@@ -58,13 +58,23 @@ impl<T> Unacked<T> {
         None
     }
 
-    /// Puts a delivery back that was taken out: a rolled-back acknowledgement.
-    pub(super) fn put_back(&mut self, tag: DeliveryTag, entry: T) {
-        match self.entries.binary_search_by_key(&tag, |(tag, _)| *tag) {
-            Ok(place) => self.entries[place].1 = Some(entry),
-            Err(place) => self.entries.insert(place, (tag, Some(entry))),
+    /// Puts deliveries back that were taken out: rolled-back acknowledgements.
+    pub(super) fn put_back(&mut self, mut entries: Vec<(DeliveryTag, T)>) {
+        let Some(last) = entries.iter().map(|(tag, _)| *tag).max() else { return };
+        entries.sort_by_key(|(tag, _)| *tag);
+        self.live += entries.len();
+        let end = self.entries.partition_point(|(tag, _)| *tag <= last);
+        let later = self.entries.split_off(end);
+        let mut earlier = std::mem::take(&mut self.entries).into_iter().peekable();
+        for (tag, entry) in entries {
+            while let Some(before) = earlier.next_if(|(other, _)| *other < tag) {
+                self.entries.push_back(before);
+            }
+            earlier.next_if(|(other, _)| *other == tag); // the gap that it left
+            self.entries.push_back((tag, Some(entry)));
         }
-        self.live += 1;
+        self.entries.extend(earlier);
+        self.entries.extend(later);
     }
 
     /// Whether a delivery with this tag waits.
@@ -74,9 +84,9 @@ impl<T> Unacked<T> {
             .is_ok_and(|place| self.entries[place].1.is_some())
     }
 
-    /// All that waits, in the order of tags.
-    pub(super) fn into_entries(self) -> impl Iterator<Item = T> {
-        self.entries.into_iter().filter_map(|(_, entry)| entry)
+    /// Takes the oldest delivery out.
+    pub(super) fn take_first(&mut self) -> Option<T> {
+        self.take_first_through(DeliveryTag(u64::MAX)).map(|(_, entry)| entry)
     }
 
     /// How many wait.
@@ -137,8 +147,13 @@ mod tests {
     #[test]
     fn what_is_put_back_keeps_its_order() {
         let mut unacked = filled(3);
-        let first = unacked.take(DeliveryTag(1)).unwrap();
-        unacked.put_back(DeliveryTag(1), first);
-        assert_eq!(unacked.iter().copied().collect::<Vec<_>>(), [1, 2, 3]);
+        for tag in [1, 3] {
+            unacked.take(DeliveryTag(tag));
+        }
+        unacked.push(DeliveryTag(4), 4);
+        unacked.put_back(vec![(DeliveryTag(3), 3), (DeliveryTag(1), 1)]);
+        assert_eq!(unacked.iter().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(unacked.take(DeliveryTag(3)), Some(3));
+        assert_eq!(unacked.len(), 3);
     }
 }

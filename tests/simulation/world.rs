@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     pub fsync: FsyncPolicy,
     pub store: StoreOptions,
     pub resident_bytes_max: u64,
+    pub work_per_turn: u64,
 }
 
 impl Setup {
@@ -46,6 +47,7 @@ impl Setup {
                 open_files_max: random.pick(&[1, 3, 100]),
             },
             resident_bytes_max: random.pick(&[0, 2 << 10, 20 << 10, 1 << 20]),
+            work_per_turn: random.pick(&[1, 8, 64, 16 << 10]),
         }
     }
 
@@ -55,6 +57,7 @@ impl Setup {
             fsync: self.fsync,
             resident_bytes_max: self.resident_bytes_max,
             outbox_bytes_max: 50_000,
+            work_per_turn: self.work_per_turn,
             ..BrokerOptions::default()
         };
         let damaged = recovery.damaged();
@@ -165,6 +168,10 @@ impl<'a> World<'a> {
         if !alone {
             for _ in 0..=self.random.below(6) {
                 super::commands::command(self);
+                // What others do in between is not in the order that the model has.
+                while self.broker.is_working() {
+                    self.end_slice(false)?;
+                }
             }
         }
         self.end_turn()
@@ -188,16 +195,27 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Ends the turn, and the further ones that long work takes. What the clients have asked for in
+    /// it is done when the last of these is written.
     fn end_turn(&mut self) -> Result<(), End> {
+        self.end_slice(true)?;
+        while self.broker.is_working() {
+            self.end_slice(true)?;
+        }
+        self.model.written = self.model.turn;
+        Ok(())
+    }
+
+    fn end_slice(&mut self, last: bool) -> Result<(), End> {
         let now = Timestamp(self.now);
         let request = self.broker.end_turn(now, &mut self.effects)?;
-        self.requests.extend(request.map(|request| (self.model.turn, request)));
+        let done = self.model.turn - u64::from(!last || self.broker.is_working());
+        self.requests.extend(request.map(|request| (done, request)));
         if self.broker.holds_outputs() || self.effects.take_urgent().next().is_some() {
             // There was no room: publishes wait from now on, which clients here do not expect. The
             // world ends, told nothing more.
             return Err(End::Disk);
         }
-        self.model.written = self.model.turn;
         for (to, outputs) in self.effects.take() {
             let Some(client) = self.clients.iter_mut().find(|client| client.id == to) else {
                 continue;
@@ -207,7 +225,7 @@ impl<'a> World<'a> {
             }
         }
         if let Some(job) = self.broker.checkpoint(now)? {
-            self.job = Some((self.model.turn, job));
+            self.job = Some((done, job));
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::super::queue::{Item, Queue};
 use super::super::reply_to::{self, PSEUDO_QUEUE};
 use super::super::stream::Wish;
 use super::super::transaction::{Requeue, Settlement};
+use super::super::work::{Job, Many, Settle};
 use super::queue::{readable, refuse_stream};
 use super::unexpected;
 
@@ -50,12 +51,8 @@ pub(super) fn handle(
             let settlement = rejection(requeue, Requeue::Failed);
             settle(broker, call, delivery_tag, false, settlement)
         }
-        basic::Method::Recover(method) => {
-            recover(broker, call, method.requeue)?;
-            broker.reply(call, basic::RecoverOk::default());
-            Ok(())
-        }
-        basic::Method::RecoverAsync(method) => recover(broker, call, method.requeue),
+        basic::Method::Recover(method) => recover(broker, call, method.requeue, true),
+        basic::Method::RecoverAsync(method) => recover(broker, call, method.requeue, false),
         _ => Err(unexpected()),
     }
 }
@@ -233,13 +230,8 @@ fn settle(
     if tag != 0 && !broker.channels[call.channel].holds(through) {
         return Err(unknown());
     }
-    broker.settle_late_through(call.channel, through);
-    while let Some((tag, delivered)) =
-        broker.channels[call.channel].unacked.take_first_through(through)
-    {
-        settle_one(broker, call.channel, tag, delivered, settlement);
-    }
-    Ok(())
+    let job = Settle::new(broker, call, through, Many::Settled(settlement));
+    broker.begin(Job::Settle(job), call.effects)
 }
 
 /// Settles a delivery, or notes on a transactional channel that commit will.
@@ -251,14 +243,14 @@ fn settle_one(
     settlement: Settlement,
 ) {
     if let Mode::Transaction(transaction) = &mut broker.channels[channel].mode {
-        transaction.settlements.push((tag, delivered, settlement));
+        transaction.settlements.push_back((tag, delivered, settlement));
         return;
     }
     apply_settlement(broker, channel, delivered, settlement);
 }
 
 /// Does what an acknowledgement or a rejection says.
-pub(super) fn apply_settlement(
+pub(in super::super) fn apply_settlement(
     broker: &mut Broker,
     channel: usize,
     delivered: Delivered,
@@ -275,16 +267,16 @@ pub(super) fn apply_settlement(
 }
 
 /// basic.recover: everything that is not acknowledged goes back to its queue.
-fn recover(broker: &mut Broker, call: &Call<'_>, requeue: bool) -> Result<(), Exception> {
+fn recover(
+    broker: &mut Broker,
+    call: &mut Call<'_>,
+    requeue: bool,
+    answer: bool,
+) -> Result<(), Exception> {
     if !requeue {
         return Err(Exception::new(ReplyCode::NotImplemented, "requeue=false"));
     }
     let everything = DeliveryTag(u64::MAX);
-    broker.settle_late_through(call.channel, everything);
-    while let Some((_, delivered)) =
-        broker.channels[call.channel].unacked.take_first_through(everything)
-    {
-        broker.requeue(call.channel, delivered, Requeue::Returned);
-    }
-    Ok(())
+    let job = Settle::new(broker, call, everything, Many::Recovered { answer });
+    broker.begin(Job::Settle(job), call.effects)
 }

@@ -8,6 +8,7 @@ use super::super::call::Call;
 use super::super::channel::{Channel, ChannelState};
 use super::super::effect::{Effects, Output};
 use super::super::exception::{Exception, channel_error, not_allowed};
+use super::super::work::After;
 use super::unexpected;
 
 /// Handles a method of the class on an open channel.
@@ -92,14 +93,7 @@ fn set_flow(broker: &mut Broker, call: &mut Call<'_>, active: bool) {
 /// channel.close from the client. Where replies wait for the disk, close-ok waits behind them.
 fn close(broker: &mut Broker, call: &mut Call<'_>) {
     broker.flush_deliveries(call.effects);
-    broker.clear_channel(call.channel, call.effects);
-    broker.channels[call.channel].state = ChannelState::Finishing;
-    broker.reply(call, channel::CloseOk::default());
-    let channel = &broker.channels[call.channel];
-    if channel.parked.is_empty() {
-        broker.connections[call.connection].channels.remove(&channel.number);
-        broker.release_channel(call.channel, call.effects);
-    }
+    broker.release_channel_then(call.channel, After::CloseChannel, call.effects);
 }
 
 /// The answer to channel.close on a channel that the broker is closing itself.
@@ -117,5 +111,5 @@ pub(in super::super) fn while_closing(broker: &mut Broker, call: &mut Call<'_>, 
         _ => return,
     }
     broker.connections[call.connection].channels.remove(&number);
-    broker.release_channel(call.channel, call.effects);
+    broker.remove_channel(call.channel);
 }

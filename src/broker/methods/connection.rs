@@ -6,6 +6,7 @@ use crate::wire::{Method, connection};
 use super::super::Broker;
 use super::super::effect::{Effects, Output};
 use super::super::exception::{Exception, channel_error};
+use super::super::work::After;
 
 /// Handles a method on channel 0.
 pub(in super::super) fn handle(
@@ -19,11 +20,8 @@ pub(in super::super) fn handle(
     match method {
         Method::Connection(connection::Method::Close(_)) => {
             // Exclusive queues are gone before close-ok: clients rely on it.
-            broker.connections[place].closing = true;
             broker.flush_deliveries(effects);
-            broker.release_connection(place, effects);
-            effects
-                .send(id, Output::Method(ChannelNumber(0), connection::CloseOk::default().into()));
+            broker.release_connection_then(place, After::CloseConnection, effects);
             Ok(())
         }
         Method::Connection(connection::Method::CloseOk(_)) => Ok(()),
