@@ -44,7 +44,8 @@ impl Broker {
         if changes.len() > 1 {
             let mut access = self.access.clone();
             for change in &changes {
-                access.apply(change.clone())?;
+                let applied = access.apply(change.clone());
+                applied.map_err(|refused| refused.about(&change.subject()))?;
             }
             self.check_declarations(&access, &changes)?;
         } else {
@@ -109,8 +110,8 @@ impl Broker {
                     self.apply_policies(vhost);
                 }
             }
-            Change::DeclareExchange { vhost, declare } => self.import_exchange(&vhost, declare),
-            Change::DeclareQueue { vhost, declare } => self.import_queue(&vhost, declare),
+            Change::DeclareExchange { vhost, declare } => self.import_exchange(&vhost, &declare),
+            Change::DeclareQueue { vhost, declare } => self.import_queue(&vhost, &declare),
             Change::BindQueue { vhost, bind } => self.import_binding(&vhost, bind.into()),
             Change::BindExchange { vhost, bind } => self.import_binding(&vhost, bind.into()),
             Change::Begin

@@ -29,7 +29,9 @@ impl Broker {
         queues.sort_unstable();
         for id in queues {
             let Some(queue) = self.queues.get(&id) else { continue };
-            if queue.declared.exclusive.is_none() && !queue.name().starts_with("amq.") {
+            // Those without a name are the broker's own: they hold delayed messages.
+            let named = !queue.name().is_empty() && !queue.name().starts_with("amq.");
+            if queue.declared.exclusive.is_none() && named {
                 let vhost = self.vhosts[queue.declared.vhost].name.clone();
                 let declare = queue_declare(&queue.declared);
                 changes.push(Change::DeclareQueue { vhost, declare });

@@ -85,6 +85,7 @@ pub use fsync::FsyncPolicy;
 pub use options::BrokerOptions;
 pub use replayed::BrokerError;
 pub use statistics::{Churn, MessageStats, Sizes, Statistics, Traffic, TrafficStats};
+pub use vhost::is_predeclared;
 
 use std::collections::BTreeMap;
 

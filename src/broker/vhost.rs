@@ -36,6 +36,11 @@ pub(super) fn predeclared(name: &str) -> Option<ExchangeKind> {
     PREDECLARED.iter().find(|(own, _)| *own == name).map(|(_, kind)| *kind)
 }
 
+/// Whether each vhost, or one of them, has an exchange of this name from the start.
+pub fn is_predeclared(name: &str) -> bool {
+    predeclared(name).is_some()
+}
+
 /// A vhost; one that has been deleted has no name, and its place is free.
 #[derive(Debug)]
 pub(super) struct VirtualHost {

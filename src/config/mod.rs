@@ -88,7 +88,8 @@ pub struct Config {
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub fsync: FsyncPolicy,
 
-    /// Definitions to import at every start; a first start makes no vhost and no user then
+    /// Definitions to import at every start, of a directory all files; a first start makes no vhost
+    /// and no user then
     #[arg(long, value_name = "FILE")]
     pub definitions: Option<PathBuf>,
 

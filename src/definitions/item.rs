@@ -14,13 +14,19 @@ pub enum DefinitionsError {
     #[error("not a definitions file: {0}")]
     NotJson(String),
     /// Something in it is not what it has to be.
-    #[error("{place}: {problem}")]
+    #[error("{place}{}: {problem}", of(thing))]
     Wrong {
-        /// Where: `queues[3].name`.
+        /// Where: `queues[3].durable`.
         place: String,
+        /// What the item there is called; empty if it has no name.
+        thing: String,
         /// What.
         problem: String,
     },
+}
+
+fn of(thing: &str) -> String {
+    if thing.is_empty() { String::new() } else { format!(" of '{thing}'") }
 }
 
 /// What is wrong with a table that has a name which no table can have.
@@ -34,7 +40,15 @@ pub(super) struct Item<'a> {
 
 impl Item<'_> {
     pub(super) fn wrong(&self, key: &str, problem: &str) -> DefinitionsError {
-        wrong(&format!("{}.{key}", self.place), problem)
+        let (place, problem) = (format!("{}.{key}", self.place), problem.to_owned());
+        DefinitionsError::Wrong { place, thing: self.thing(), problem }
+    }
+
+    /// What people call the item: its name, or that of the user or of the source that it has.
+    pub(super) fn thing(&self) -> String {
+        let keys = ["name", "user", "source"];
+        let name = keys.iter().find_map(|key| self.object.get(*key)?.as_str());
+        name.unwrap_or_default().escape_debug().to_string()
     }
 
     pub(super) fn text(&self, key: &str) -> Result<&str, DefinitionsError> {
@@ -78,9 +92,10 @@ impl Item<'_> {
         named.collect::<Result<_, _>>().map_err(|_| self.wrong(key, "has a name that is too long"))
     }
 
-    pub(super) fn boolean(&self, key: &str) -> Result<bool, DefinitionsError> {
+    /// A boolean, and what it is where the item does not say.
+    pub(super) fn boolean(&self, key: &str, default: bool) -> Result<bool, DefinitionsError> {
         match self.object.get(key) {
-            None | Some(Value::Null) => Ok(false),
+            None | Some(Value::Null) => Ok(default),
             Some(Value::Bool(value)) => Ok(*value),
             Some(_) => Err(self.wrong(key, "is neither true nor false")),
         }
@@ -131,5 +146,6 @@ impl Item<'_> {
 
 /// The refusal of what is at a place.
 pub(super) fn wrong(place: &str, problem: &str) -> DefinitionsError {
-    DefinitionsError::Wrong { place: place.to_owned(), problem: problem.to_owned() }
+    let (place, problem) = (place.to_owned(), problem.to_owned());
+    DefinitionsError::Wrong { place, thing: String::new(), problem }
 }

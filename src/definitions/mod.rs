@@ -15,6 +15,7 @@
 //! An import adds and replaces, and never deletes: exchanges and queues that exist stay as they
 //! are.
 
+mod declarations;
 mod difference;
 mod item;
 mod json;
@@ -34,5 +35,5 @@ pub use write::{Product, item, write, write_vhost};
 /// Hashes a password that a file has in clear; the error is a text.
 pub type HashPassword<'a> = &'a dyn Fn(&[u8]) -> Result<PasswordHash, String>;
 
-/// The longest file, in octets.
-pub const FILE_OCTETS_MAX: usize = 64 * 1024 * 1024;
+/// The longest file, in octets. HTTP has a limit of its own.
+pub const FILE_OCTETS_MAX: usize = 1024 * 1024 * 1024;

@@ -3,12 +3,15 @@
 //! Everything is looked at before anything is done: what is wrong is said with its place
 //! (`queues[3].name`), what is not known is a warning.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::broker::access::{
-    Change, Hashing, NewPassword, PasswordHash, PolicyKind, UserLimit, VhostLimit, VhostSettings,
+    Change, HashError, Hashing, NewPassword, PasswordHash, PolicyKind, UserLimit, VhostLimit,
+    VhostSettings,
 };
-use crate::wire::{Field, ShortString, exchange, queue};
+use crate::wire::ShortString;
 
 use super::item::{DefinitionsError, Item, NAME_TOO_LONG, wrong};
 use super::json::json_to_field;
@@ -55,16 +58,24 @@ pub fn read(
         let text = format!("longer than {FILE_OCTETS_MAX} octets");
         return Err(DefinitionsError::NotJson(text));
     }
+    // Editors of Windows put a byte order mark in front.
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let value: Value = serde_json::from_slice(file)
         .map_err(|error| DefinitionsError::NotJson(error.to_string()))?;
     let Value::Object(file) = value else {
         return Err(DefinitionsError::NotJson("not an object".to_owned()));
     };
-    let mut reader = Reader { vhost, hash, definitions: Definitions::default() };
+    let mut reader = Reader {
+        vhost,
+        hash,
+        untyped: untyped_vhosts(&file),
+        left_out: BTreeSet::new(),
+        definitions: Definitions::default(),
+    };
     reader.unknown_keys("the file", &file, &[&SECTIONS[..], &HEAD[..]].concat());
     for (section, read) in Reader::SECTIONS {
         if vhost.is_some() && OF_ALL.contains(&section) {
-            reader.left_out(&file, section);
+            reader.leave_section(&file, section);
             continue;
         }
         reader.section(&file, section, read)?;
@@ -76,10 +87,23 @@ pub fn read(
 const OF_ALL: [&str; 5] =
     ["vhosts", "users", "permissions", "topic_permissions", "global_parameters"];
 
-struct Reader<'a> {
-    vhost: Option<&'a ShortString>,
+pub(super) struct Reader<'a> {
+    pub(super) vhost: Option<&'a ShortString>,
     hash: HashPassword<'a>,
+    /// The vhosts of which the file says that queues are classic unless they say otherwise.
+    pub(super) untyped: BTreeSet<String>,
+    /// Queues that were left out, by vhost and name: their bindings are too.
+    pub(super) left_out: BTreeSet<(ShortString, ShortString)>,
     definitions: Definitions,
+}
+
+fn untyped_vhosts(file: &Map<String, Value>) -> BTreeSet<String> {
+    let vhosts = file.get("vhosts").and_then(Value::as_array).into_iter().flatten();
+    let untyped = vhosts.filter(|vhost| {
+        let kinds = [&vhost["default_queue_type"], &vhost["metadata"]["default_queue_type"]];
+        kinds.iter().all(|kind| matches!(kind.as_str(), None | Some("" | "undefined" | "classic")))
+    });
+    untyped.filter_map(|vhost| Some(vhost["name"].as_str()?.to_owned())).collect()
 }
 
 /// Reads an item of a section.
@@ -121,25 +145,34 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn left_out(&mut self, file: &Map<String, Value>, section: &str) {
+    pub(super) fn warn(&mut self, warning: String) {
+        self.definitions.warnings.push(warning);
+    }
+
+    fn leave_section(&mut self, file: &Map<String, Value>, section: &str) {
         if file.get(section).and_then(Value::as_array).is_some_and(|items| !items.is_empty()) {
             self.definitions.warnings.push(format!("{section}: not of one vhost, left out"));
         }
     }
 
-    fn unknown_keys(&mut self, place: &str, object: &Map<String, Value>, known: &[&str]) {
+    pub(super) fn unknown_keys(
+        &mut self,
+        place: &str,
+        object: &Map<String, Value>,
+        known: &[&str],
+    ) {
         for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
             let warning = format!("{place}: '{}' is not known, left out", key.escape_debug());
             self.definitions.warnings.push(warning);
         }
     }
 
-    fn push(&mut self, change: Change) {
+    pub(super) fn push(&mut self, change: Change) {
         self.definitions.changes.push(change);
     }
 
     /// The vhost of an item: the one that was asked for, or the one it says.
-    fn vhost_of(&self, item: &Item<'_>) -> Result<ShortString, DefinitionsError> {
+    pub(super) fn vhost_of(&self, item: &Item<'_>) -> Result<ShortString, DefinitionsError> {
         self.vhost.map_or_else(|| item.name("vhost"), |vhost| Ok(vhost.clone()))
     }
 
@@ -188,34 +221,50 @@ impl<'a> Reader<'a> {
         let limits = item.object.get("limits").and_then(Value::as_object);
         for (key, value) in limits.into_iter().flatten() {
             let limit =
-                UserLimit::named(key).ok_or_else(|| wrong(&item.place, "an unknown limit"))?;
-            let value = value.as_i64().ok_or_else(|| wrong(&item.place, "a limit is no number"))?;
+                UserLimit::named(key).ok_or_else(|| item.wrong("limits", "an unknown limit"))?;
+            let value =
+                value.as_i64().ok_or_else(|| item.wrong("limits", "a limit is no number"))?;
             self.push(Change::SetUserLimit { user: name.clone(), limit, value: Some(value) });
         }
         Ok(())
     }
 
-    fn password(&self, item: &Item<'_>) -> Result<NewPassword, DefinitionsError> {
+    fn password(&mut self, item: &Item<'_>) -> Result<NewPassword, DefinitionsError> {
         if item.object.contains_key("password") {
             let password = item.text("password")?;
             if password.is_empty() {
                 return Ok(NewPassword::None);
             }
             let hashed = (self.hash)(password.as_bytes());
-            return hashed.map(NewPassword::Hash).map_err(|text| wrong(&item.place, &text));
+            return hashed.map(NewPassword::Hash).map_err(|text| item.wrong("password", &text));
         }
         let hash = item.text_or_empty("password_hash")?;
         if hash.is_empty() {
             return Ok(NewPassword::None);
         }
-        // Files from before RabbitMQ 3.6 do not say: then it is MD5.
         let hashing = match item.object.get("hashing_algorithm") {
-            None | Some(Value::Null) => Hashing::Md5,
-            Some(_) => Hashing::named(item.text("hashing_algorithm")?)
-                .ok_or_else(|| item.wrong("hashing_algorithm", "is not known"))?,
+            None | Some(Value::Null) => None,
+            Some(_) => Some(item.text("hashing_algorithm")?),
         };
-        let hash = PasswordHash::parse(hashing, &hash);
-        hash.map(NewPassword::Hash).map_err(|text| wrong(&item.place, text))
+        let parsed = match hashing {
+            // LavinMQ's, which nothing here computes.
+            Some("Bcrypt") => Err(HashError::Unusable("bcrypt is not known")),
+            None => PasswordHash::guess(&hash),
+            Some(name) => {
+                let hashing = Hashing::named(name)
+                    .ok_or_else(|| item.wrong("hashing_algorithm", "is not known"))?;
+                PasswordHash::parse(hashing, &hash)
+            }
+        };
+        match parsed {
+            Ok(hash) => Ok(NewPassword::Hash(hash)),
+            Err(HashError::Unusable(text)) => {
+                let (place, name) = (&item.place, item.thing());
+                self.warn(format!("{place}: user '{name}' cannot log in by password: {text}"));
+                Ok(NewPassword::None)
+            }
+            Err(error) => Err(item.wrong("password_hash", &error.to_string())),
+        }
     }
 
     fn permissions(&mut self, item: &Item<'_>) -> Result<(), DefinitionsError> {
@@ -284,74 +333,6 @@ impl<'a> Reader<'a> {
         let value = item.object.get("value").ok_or_else(|| item.wrong("value", "is missing"))?;
         let value = json_to_field(value).ok_or_else(|| item.wrong("value", NAME_TOO_LONG))?;
         self.push(Change::PutGlobalParameter { name: item.name("name")?, value });
-        Ok(())
-    }
-
-    fn exchange(&mut self, item: &Item<'_>) -> Result<(), DefinitionsError> {
-        let known = ["vhost", "name", "type", "durable", "auto_delete", "internal", "arguments"];
-        self.unknown_keys(&item.place, item.object, &known);
-        let vhost = self.vhost_of(item)?;
-        let declare = exchange::Declare {
-            exchange: item.name_or_empty("name")?,
-            kind: item.name("type")?,
-            durable: item.boolean("durable")?,
-            auto_delete: item.boolean("auto_delete")?,
-            internal: item.boolean("internal")?,
-            arguments: item.arguments()?,
-            ..exchange::Declare::default()
-        };
-        // The predeclared ones are there; RabbitMQ does not write them, others do.
-        if !declare.exchange.is_empty() && !declare.exchange.starts_with("amq.") {
-            self.push(Change::DeclareExchange { vhost, declare });
-        }
-        Ok(())
-    }
-
-    fn queue(&mut self, item: &Item<'_>) -> Result<(), DefinitionsError> {
-        let known = ["vhost", "name", "durable", "auto_delete", "arguments", "type"];
-        self.unknown_keys(&item.place, item.object, &known);
-        let vhost = self.vhost_of(item)?;
-        let mut arguments = item.arguments()?;
-        let kind = item.text_or_empty("type")?;
-        if !matches!(kind.as_str(), "" | "classic") && arguments.get("x-queue-type").is_none() {
-            let kind = Field::LongString(kind.into_bytes());
-            arguments.insert(ShortString::clipped("x-queue-type"), kind);
-        }
-        let declare = queue::Declare {
-            queue: item.name("name")?,
-            durable: item.boolean("durable")?,
-            auto_delete: item.boolean("auto_delete")?,
-            arguments,
-            ..queue::Declare::default()
-        };
-        self.push(Change::DeclareQueue { vhost, declare });
-        Ok(())
-    }
-
-    fn binding(&mut self, item: &Item<'_>) -> Result<(), DefinitionsError> {
-        let known =
-            ["vhost", "source", "destination", "destination_type", "routing_key", "arguments"];
-        self.unknown_keys(&item.place, item.object, &[&known[..], &["properties_key"]].concat());
-        let vhost = self.vhost_of(item)?;
-        let (source, destination) = (item.name_or_empty("source")?, item.name("destination")?);
-        let (routing_key, arguments) = (item.name_or_empty("routing_key")?, item.arguments()?);
-        if source.is_empty() {
-            return Ok(()); // every queue is bound to the default exchange without being told
-        }
-        let change = match item.text("destination_type")? {
-            "queue" => {
-                let (queue, exchange) = (destination, source);
-                let bind = queue::Bind { queue, exchange, routing_key, arguments, no_wait: false };
-                Change::BindQueue { vhost, bind }
-            }
-            "exchange" => {
-                let bind =
-                    exchange::Bind { destination, source, routing_key, arguments, no_wait: false };
-                Change::BindExchange { vhost, bind }
-            }
-            _ => return Err(item.wrong("destination_type", "is neither queue nor exchange")),
-        };
-        self.push(change);
         Ok(())
     }
 }

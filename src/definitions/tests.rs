@@ -144,22 +144,19 @@ fn what_is_wrong_is_said_with_its_place() {
         (json!({"queues": [{}]}), "queues[0].vhost: is missing"),
         (
             json!({"queues": [{"vhost": "/", "name": "q", "durable": "yes"}]}),
-            "queues[0].durable: is neither true nor false",
+            "queues[0].durable of 'q': is neither true nor false",
         ),
         (
             json!({"policies": [{"vhost": "/", "name": "p", "pattern": "", "apply-to": "fish",
                 "definition": {}}]}),
-            "policies[0].apply-to: is not known",
+            "policies[0].apply-to of 'p': is not known",
         ),
         (
-            json!({"users": [{"name": "a", "password_hash": "x",
+            json!({"users": [{"name": "a", "password_hash": "no base64",
                 "hashing_algorithm": "rabbit_password_hashing_sha256"}]}),
-            "users[0]: password_hash is not base64",
+            "users[0].password_hash of 'a': is not base64",
         ),
-        (
-            json!({"vhosts": [{"name": "n".repeat(256)}]}),
-            "vhosts[0].name: is longer than 255 octets",
-        ),
+        (json!({"vhosts": [{"name": 5}]}), "vhosts[0].name: is not a text"),
     ] {
         assert_eq!(read_all(&file).unwrap_err().to_string(), text);
     }
@@ -185,4 +182,103 @@ fn a_dry_run_says_what_would_change() {
         })
         .collect();
     assert_eq!(kinds, ["added vhosts", "changed policies", "kept queues"]);
+}
+
+#[test]
+fn what_a_file_does_not_say_is_as_in_rabbitmq() {
+    let file = json!({
+        "queues": [{"vhost": "/", "name": "q"}],
+        "exchanges": [{"vhost": "/", "name": "x", "type": "direct", "durable": null}],
+    });
+    for change in read_all(&file).unwrap().changes {
+        let (durable, auto_delete) = match change {
+            Change::DeclareQueue { declare, .. } => (declare.durable, declare.auto_delete),
+            Change::DeclareExchange { declare, .. } => (declare.durable, declare.auto_delete),
+            other => unreachable!("{other:?}"),
+        };
+        assert!(durable && !auto_delete);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let file = [b"\xef\xbb\xbf".as_slice(), full().to_string().as_bytes()].concat();
+    let changes = read(&file, None, &hash).unwrap().changes;
+    assert_eq!(changes, read_all(&full()).unwrap().changes);
+}
+
+#[test]
+fn what_is_the_servers_own_is_left_out_with_its_bindings() {
+    let bound = |source: &str, queue: &str| {
+        json!({"vhost": "/", "source": source, "destination": queue,
+            "destination_type": "queue", "routing_key": "", "arguments": {}})
+    };
+    let file = json!({
+        "queues": [
+            {"vhost": "/", "name": "amq.gen-1"},
+            {"vhost": "/", "name": ""},
+            {"vhost": "/", "name": "mine", "exclusive": true},
+            {"vhost": "/", "name": "q"},
+        ],
+        "exchanges": [
+            {"vhost": "/", "name": "amq.topic", "type": "topic"},
+            {"vhost": "/", "name": "amq.other", "type": "topic"},
+        ],
+        "bindings": [
+            bound("amq.topic", "amq.gen-1"), bound("amq.topic", "amq.gen-unlisted"),
+            bound("amq.topic", "mine"), bound("amq.other", "q"), bound("amq.topic", "q"),
+        ],
+    });
+    let read = read_all(&file).unwrap();
+    let written = write(&read.changes, PRODUCT);
+    assert_eq!(written["queues"][0]["name"], "q");
+    assert_eq!(written["queues"].as_array().unwrap().len(), 1);
+    assert_eq!(written["bindings"], json!([bound("amq.topic", "q")]));
+    let places: Vec<_> = read.warnings.iter().map(|text| text.split(':').next().unwrap()).collect();
+    let expected = [
+        "exchanges[1]",
+        "queues[0]",
+        "queues[1]",
+        "queues[2]",
+        "bindings[0]",
+        "bindings[1]",
+        "bindings[2]",
+        "bindings[3]",
+    ];
+    assert_eq!(places, expected, "{:?}", read.warnings);
+    assert!(read.warnings[1].contains("queue 'amq.gen-1' is left out"), "{}", read.warnings[1]);
+}
+
+#[test]
+fn a_hash_tells_by_its_length_how_it_was_made() {
+    for made in [Hashing::Md5, Hashing::Sha256, Hashing::Sha512] {
+        let hash = PasswordHash::new(made, [3; SALT_OCTETS], b"geheim").base64();
+        for file in [
+            json!({"users": [{"name": "a", "password_hash": hash}]}),
+            json!({"users": [{"name": "a", "password_hash": hash, "hashing_algorithm": null}]}),
+        ] {
+            let changes = read_all(&file).unwrap().changes;
+            let [Change::PutUser { password: NewPassword::Hash(hash), .. }] = &changes[..] else {
+                unreachable!("{changes:?}")
+            };
+            assert!(hash.verifies(b"geheim"), "{made:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_has_an_unusable_hash_cannot_log_in_by_password() {
+    let sha256 = PasswordHash::new(Hashing::Sha256, [3; SALT_OCTETS], b"x").base64();
+    for (hash, hashing) in [
+        (sha256.as_str(), "rabbit_password_hashing_sha512"),
+        ("AAAA", "rabbit_password_hashing_sha256"),
+        ("$2a$04$abc", "Bcrypt"),
+    ] {
+        let file = json!({"users":
+            [{"name": "a", "password_hash": hash, "hashing_algorithm": hashing}]});
+        let read = read_all(&file).unwrap();
+        let [Change::PutUser { password, .. }] = &read.changes[..] else { unreachable!() };
+        assert_eq!(*password, NewPassword::None);
+        assert!(read.warnings[0].contains("user 'a' cannot log in"), "{:?}", read.warnings);
+    }
 }

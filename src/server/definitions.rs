@@ -65,8 +65,37 @@ pub(super) fn import(path: &Path, broker: &mut Broker, logins: &Logins) -> Resul
     Ok(())
 }
 
+/// Reads a file; of a directory all files in the order of their names, as one.
 #[cfg(feature = "management")]
 fn read(path: &Path, logins: &Logins) -> Result<crate::definitions::Definitions, String> {
+    if !path.is_dir() {
+        return read_file(path, logins);
+    }
+    let mut all = crate::definitions::Definitions::default();
+    for file in files(path).map_err(|error| error.to_string())? {
+        let name = file.file_name().unwrap_or_default().display();
+        let read = read_file(&file, logins).map_err(|reason| format!("{name}: {reason}"))?;
+        all.changes.extend(read.changes);
+    }
+    Ok(all)
+}
+
+/// The files of a directory in the order of their names. Hidden ones are not meant: editors and
+/// mounted volumes leave them.
+#[cfg(feature = "management")]
+fn files(directory: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+    let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    let shown = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        path.is_file() && !name.as_encoded_bytes().starts_with(b".")
+    };
+    let mut files: Vec<_> = entries.iter().map(std::fs::DirEntry::path).filter(shown).collect();
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(feature = "management")]
+fn read_file(path: &Path, logins: &Logins) -> Result<crate::definitions::Definitions, String> {
     let file = std::fs::read(path).map_err(|error| error.to_string())?;
     let hash = |password: &[u8]| logins.hash(password).map_err(|error| error.to_string());
     let read = crate::definitions::read(&file, None, &hash).map_err(|error| error.to_string())?;

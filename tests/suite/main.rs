@@ -11,6 +11,8 @@
 
 mod configuration;
 mod coverage;
+#[cfg(feature = "management")]
+mod definitions;
 mod delayed;
 mod graphs;
 mod naive_queue;

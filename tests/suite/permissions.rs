@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use leveret::broker::access::{Change, NewPassword, Operation};
-use leveret::broker::{Broker, BrokerOptions, Command, Effects, OpenConnection, Output, Publish};
+use leveret::broker::{
+    Broker, BrokerOptions, Command, Effects, FsyncPolicy, OpenConnection, Output, Publish,
+};
 use leveret::ids::{ChannelNumber, ConnectionId, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
@@ -126,27 +128,30 @@ fn refusal(method: &str, permissions: &[(Operation, Kind, &str)]) -> Option<Stri
     stage.say(2, method)
 }
 
-struct Stage {
-    broker: Broker,
+/// A broker in memory, and its clients by number.
+pub(super) struct Stage {
+    pub(super) broker: Broker,
     effects: Effects,
 }
 
 const NOW: Timestamp = Timestamp(1_000);
 
 impl Stage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let disk = Arc::new(MemoryDisk::default());
         let options = StoreOptions { journal_bytes_prepared: 64 << 10, ..StoreOptions::default() };
         let (store, recovery) = Store::open(disk, options).unwrap();
-        let broker = Broker::open(store, recovery, BrokerOptions::default()).unwrap();
+        // Nothing waits for a sync, which nobody makes here.
+        let options = BrokerOptions { fsync: FsyncPolicy::Never, ..BrokerOptions::default() };
+        let broker = Broker::open(store, recovery, options).unwrap();
         Self { broker, effects: Effects::default() }
     }
 
-    fn change(&mut self, change: Change) {
+    pub(super) fn change(&mut self, change: Change) {
         self.broker.change(vec![change], &mut self.effects).unwrap();
     }
 
-    fn open(&mut self, id: u64, user: &str) {
+    pub(super) fn open(&mut self, id: u64, user: &str) {
         let open = OpenConnection {
             peer: "table".to_owned(),
             user: ShortString::clipped(user),
@@ -159,7 +164,7 @@ impl Stage {
         self.apply(id, Command::Method(ChannelNumber(1), "channel.open".parse().unwrap()));
     }
 
-    fn say(&mut self, id: u64, text: &str) -> Option<String> {
+    pub(super) fn say(&mut self, id: u64, text: &str) -> Option<String> {
         let method: Method = text.parse().unwrap();
         let Method::Basic(basic::Method::Publish(publish)) = method else {
             return self.apply(id, Command::Method(ChannelNumber(1), method));

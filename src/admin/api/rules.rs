@@ -88,7 +88,7 @@ pub(super) fn read(
     let logins = site.door.logins();
     let hash = |password: &[u8]| logins.hash(password).map_err(|error| error.to_string());
     let read = definitions::read(file.as_bytes(), None, &hash).map_err(|error| match error {
-        DefinitionsError::Wrong { place, problem } => {
+        DefinitionsError::Wrong { place, problem, .. } => {
             let key = place.split_once('.').map_or(&*place, |(_, key)| key);
             Refusal::bad_request(format!("{key} {problem}"))
         }

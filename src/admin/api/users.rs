@@ -7,7 +7,7 @@ use crate::admin::answer::{Answer, Refusal, created};
 use crate::admin::listing;
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
-use crate::broker::access::{Change, Hashing, PasswordHash, User, UserLimit};
+use crate::broker::access::{Change, Hashing, NewPassword, PasswordHash, User, UserLimit};
 
 /// The limits in the order of listings.
 const LIMITS: [UserLimit; 2] = [UserLimit::MaxConnections, UserLimit::MaxChannels];
@@ -45,8 +45,17 @@ pub(in super::super) fn put(site: &Site, ask: &Ask) -> Answer {
     if body.get("hashing_algorithm").is_none() {
         body["hashing_algorithm"] = json!(Hashing::Sha256.name());
     }
+    let hashed = body["password_hash"].as_str().is_some_and(|hash| !hash.is_empty());
     let new = site.door.logins().user(ask.path("user")).is_none();
-    site.change(rules::read(site, "users", body, &[("name", ask.path("user"))])?)?;
+    let changes = rules::read(site, "users", body, &[("name", ask.path("user"))])?;
+    // A file may have such users: they cannot log in by password.
+    let unusable = |change: &Change| {
+        matches!(change, Change::PutUser { password: NewPassword::None, .. }) && hashed
+    };
+    if changes.iter().any(unusable) {
+        return Err(Refusal::bad_request("password_hash is not of its algorithm's length"));
+    }
+    site.change(changes)?;
     created(new)
 }
 

@@ -142,11 +142,16 @@ impl Access {
     fn put_vhost(
         &mut self,
         name: ShortString,
-        settings: VhostSettings,
+        mut settings: VhostSettings,
     ) -> Result<(), ChangeRefused> {
         check_name("vhost", &name)?;
         check_count("tags", settings.tags.len(), TAGS_MAX + 1)?;
-        let kind = &settings.default_queue_type;
+        let kind = &mut settings.default_queue_type;
+        // RabbitMQ's name of the module that makes such queues means the same.
+        let module = kind.strip_prefix("rabbit_").and_then(|kind| kind.strip_suffix("_queue"));
+        if let Some(module) = module.filter(|module| QueueType::named(module).is_some()) {
+            *kind = ShortString::clipped(module);
+        }
         if !kind.is_empty() && QueueType::named(kind).is_none() {
             let text = format!("default_queue_type '{kind}' is not known");
             return Err(ChangeRefused::Invalid(text));

@@ -185,6 +185,33 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// What it is about, for people: `policy 'p' in vhost '/'`. Empty for what the broker names
+    /// itself in its refusals.
+    pub(in crate::broker) fn subject(&self) -> String {
+        match self {
+            Self::PutUser { name, .. } | Self::SetUserLimit { user: name, .. } => {
+                format!("user '{name}'")
+            }
+            Self::PutVhost { name, .. } | Self::SetVhostLimit { vhost: name, .. } => {
+                format!("vhost '{name}'")
+            }
+            Self::SetPermissions { user, vhost, .. } => {
+                format!("permissions of user '{user}' in vhost '{vhost}'")
+            }
+            Self::SetTopicPermissions { user, vhost, exchange, .. } => {
+                format!("topic permissions of user '{user}' on '{exchange}' in vhost '{vhost}'")
+            }
+            Self::PutPolicy { vhost, name, .. } => format!("policy '{name}' in vhost '{vhost}'"),
+            Self::PutParameter { component, vhost, name, .. } => {
+                format!("parameter '{name}' of component '{component}' in vhost '{vhost}'")
+            }
+            Self::PutGlobalParameter { name, .. } => format!("global parameter '{name}'"),
+            _ => String::new(),
+        }
+    }
+}
+
 /// What becomes of a user's password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NewPassword {
@@ -251,6 +278,21 @@ pub enum PolicyKind {
     User,
     /// An operator's, which limits what users' policies and arguments ask for.
     Operator,
+}
+
+impl ChangeRefused {
+    /// The same with what the change is about in front, unless that is said already.
+    pub(in crate::broker) fn about(self, subject: &str) -> Self {
+        let named = |text: String| {
+            let known = subject.is_empty() || text.contains(subject);
+            if known { text } else { format!("{subject}: {text}") }
+        };
+        match self {
+            Self::NotFound(text) => Self::NotFound(named(text)),
+            Self::Invalid(text) => Self::Invalid(named(text)),
+            Self::TooMany(text) => Self::TooMany(named(text)),
+        }
+    }
 }
 
 /// Why a change was refused; nothing of it has happened.

@@ -61,9 +61,15 @@ impl Hashing {
         }
     }
 
-    /// The one that definitions call so.
+    /// The one that definitions call so, RabbitMQ's or LavinMQ's.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|hashing| hashing.name() == name)
+        let known = Self::ALL.into_iter().find(|hashing| hashing.name() == name);
+        known.or(match name {
+            "SHA256" => Some(Self::Sha256),
+            "SHA512" => Some(Self::Sha512),
+            "MD5" => Some(Self::Md5),
+            _ => None,
+        })
     }
 
     /// Octets of a hash with its salt.
@@ -75,6 +81,20 @@ impl Hashing {
             Self::Pbkdf2 => 4 + SALT_OCTETS + DERIVED_OCTETS,
         }
     }
+}
+
+/// Why something is no password's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// It is not base64 at all.
+    #[error("is not base64")]
+    NotBase64,
+    /// It would take hours to compute.
+    #[error("has an unreasonable number of rounds")]
+    Rounds,
+    /// It is one that no password can have: whoever it is for cannot log in by password.
+    #[error("{0}")]
+    Unusable(&'static str),
 }
 
 /// A password's hash with its salt. It is never shown but in definitions.
@@ -106,16 +126,29 @@ impl PasswordHash {
     /// The hash that definitions have as `base64`.
     ///
     /// # Errors
-    /// What is wrong with it, in a few words.
-    pub fn parse(hashing: Hashing, base64: &str) -> Result<Self, &'static str> {
-        let octets = STANDARD.decode(base64).map_err(|_| "password_hash is not base64")?;
+    /// When it is none.
+    pub fn parse(hashing: Hashing, base64: &str) -> Result<Self, HashError> {
+        let octets = STANDARD.decode(base64).map_err(|_| HashError::NotBase64)?;
         if octets.len() != hashing.octets() {
-            return Err("password_hash is not of its algorithm's length");
+            return Err(HashError::Unusable("the hash is not of its algorithm's length"));
         }
         if hashing == Hashing::Pbkdf2 && !(1..=ROUNDS_MAX).contains(&rounds(&octets)) {
-            return Err("password_hash has an unreasonable number of rounds");
+            return Err(HashError::Rounds);
         }
         Ok(Self { hashing, octets })
+    }
+
+    /// The hash that definitions have without saying by which of RabbitMQ's algorithms it was made:
+    /// its length tells.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn guess(base64: &str) -> Result<Self, HashError> {
+        let octets = STANDARD.decode(base64).map_err(|_| HashError::NotBase64)?;
+        let rabbit = [Hashing::Md5, Hashing::Sha256, Hashing::Sha512];
+        let hashing = rabbit.into_iter().find(|hashing| hashing.octets() == octets.len());
+        let unknown = HashError::Unusable("the hash is of no known algorithm's length");
+        hashing.map(|hashing| Self { hashing, octets }).ok_or(unknown)
     }
 
     /// As definitions have it.

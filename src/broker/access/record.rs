@@ -247,7 +247,7 @@ fn take_password(table: &Table) -> Result<NewPassword, NotAChange> {
     let hashing = Hashing::named(text(table, "hashing")?).ok_or_else(|| missing("hashing"))?;
     PasswordHash::parse(hashing, password)
         .map(NewPassword::Hash)
-        .map_err(|error| NotAChange(error.to_owned()))
+        .map_err(|error| NotAChange(format!("password: {error}")))
 }
 
 fn take_policy(table: &Table, kind: PolicyKind) -> Result<Change, NotAChange> {

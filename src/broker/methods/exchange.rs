@@ -4,12 +4,13 @@ use crate::wire::{ShortString, exchange};
 
 use super::super::Broker;
 use super::super::access::Operation;
-use super::super::arguments::{Differences, ExchangeArguments};
+use super::super::arguments::Differences;
 use super::super::call::Call;
 use super::super::exception::{Exception, access_refused, no_exchange, precondition_failed};
-use super::super::exchange::{Binding, Destination, ExchangeKind, Options, compared};
+use super::super::exchange::{Binding, Destination, compared};
 use super::super::permission::Object;
 use super::super::vhost::{Exchange, ExchangeDeclaration, strip_line_ends};
+use super::declared::{declared_exchange, exchange_kind};
 use super::unexpected;
 
 /// Handles a method of the class.
@@ -42,33 +43,17 @@ fn declare(
 ) -> Result<(), Exception> {
     let vhost = broker.connections[call.connection].vhost;
     let vhost_name = broker.vhosts[vhost].name.clone();
-    let name = strip_line_ends(&method.exchange);
+    let (name, no_wait) = (strip_line_ends(&method.exchange), method.no_wait);
     if method.passive {
         refuse_default(&name)?;
         broker.permit_any(call, Object::Exchange(&name))?;
         broker.exchange_named(vhost, &name).ok_or_else(|| no_exchange(&name, &vhost_name))?;
     } else {
-        let kind = ExchangeKind::named(&method.kind).ok_or_else(|| {
-            precondition_failed(format!("unknown exchange type '{}'", method.kind))
-        })?;
+        exchange_kind(&method)?;
         refuse_default(&name)?;
         broker.permit(call, Operation::Configure, Object::Exchange(&name))?;
         let subject = format!("exchange '{name}' in vhost '{vhost_name}'");
-        let alternate = ExchangeArguments::parse(&method.arguments)
-            .map_err(|error| precondition_failed(error.text(&subject)))?
-            .alternate_exchange;
-        let options = Options::parse(kind, &method.arguments).map_err(precondition_failed)?;
-        let declared = ExchangeDeclaration {
-            name: name.clone(),
-            vhost,
-            kind,
-            durable: method.durable,
-            auto_delete: method.auto_delete,
-            internal: method.internal,
-            arguments: method.arguments,
-            options,
-            alternate,
-        };
+        let declared = declared_exchange(vhost, method, &subject)?;
         if let Some(current) = broker.exchange_named(vhost, &name) {
             assert_equivalent(current, &declared, &subject)?;
         } else if name.starts_with("amq.") {
@@ -83,7 +68,7 @@ fn declare(
             broker.add_exchange(declared);
         }
     }
-    if !method.no_wait {
+    if !no_wait {
         broker.reply(call, exchange::DeclareOk::default());
     }
     Ok(())

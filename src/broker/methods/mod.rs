@@ -6,6 +6,7 @@ pub(super) mod basic;
 pub(super) mod channel;
 pub(super) mod confirm;
 pub(super) mod connection;
+mod declared;
 mod default_type;
 pub(super) mod exchange;
 pub(super) mod moving;
@@ -13,6 +14,9 @@ pub(super) mod queue;
 pub(super) mod tx;
 
 use crate::wire::{Method, ReplyCode, access, exchange as wire_exchange, queue as wire_queue};
+
+pub(super) use declared::{declared_exchange, declared_queue, queue_arguments};
+pub(super) use default_type::with_type_of;
 
 use super::Broker;
 use super::call::Call;

@@ -5,7 +5,7 @@ use crate::wire::{ShortString, queue};
 
 use super::super::Broker;
 use super::super::access::Operation;
-use super::super::arguments::{Differences, QueueArguments, QueueType};
+use super::super::arguments::{Differences, QueueType};
 use super::super::call::Call;
 use super::super::drops::Cause;
 use super::super::exception::{
@@ -13,9 +13,10 @@ use super::super::exception::{
 };
 use super::super::exchange::{Binding, Destination};
 use super::super::permission::Object;
-use super::super::queue::{Declaration, Queue};
+use super::super::queue::Queue;
 use super::super::reply_to::is_reply_to;
 use super::super::vhost::{VirtualHost, strip_line_ends};
+use super::declared::{declared_queue, persists, queue_arguments};
 use super::default_type::with_default_type;
 use super::exchange::refuse_default;
 use super::unexpected;
@@ -161,8 +162,7 @@ fn declare_active(
         return Ok(name);
     }
     refuse_beyond_limit(broker, vhost, &name)?;
-    let arguments = QueueArguments::parse(&method.arguments)
-        .map_err(|error| precondition_failed(error.text(&subject)))?;
+    let arguments = queue_arguments(method, &subject)?;
     if let Some(dead_letters) = &arguments.dead_letter_exchange {
         broker.permit(call, Operation::Read, Object::Queue(&name))?;
         broker.permit(call, Operation::Write, Object::Exchange(dead_letters))?;
@@ -170,17 +170,11 @@ fn declare_active(
     if !method.durable && !method.exclusive {
         broker.transient_queue(&subject);
     }
-    if arguments.queue_type != QueueType::Classic {
-        check_kept(arguments.queue_type, method, &subject)?;
+    if method.queue.is_empty() && arguments.queue_type != QueueType::Classic {
+        return Err(server_named(arguments.queue_type));
     }
-    let declared = Declaration {
-        name: name.clone(),
-        vhost,
-        durable: persists(method),
-        exclusive,
-        auto_delete: method.auto_delete,
-        arguments,
-    };
+    let method = queue::Declare { queue: name.clone(), ..method.clone() };
+    let declared = declared_queue(vhost, exclusive, method, arguments, &subject)?;
     let id = broker.next_queue.next();
     if declared.exclusive.is_some() {
         broker.connections[call.connection].exclusive_queues.push(id);
@@ -201,29 +195,10 @@ fn refuse_beyond_limit(broker: &Broker, vhost: usize, name: &str) -> Result<(), 
     }
 }
 
-/// What RabbitMQ's quorum queues and streams cannot be.
-fn check_kept(
-    queue_type: QueueType,
-    method: &queue::Declare,
-    subject: &str,
-) -> Result<(), Exception> {
-    if method.queue.is_empty() {
-        let name = queue_type.name();
-        return Err(precondition_failed(format!(
-            "Cannot declare a server-named queue for type rabbit_{name}_queue"
-        )));
-    }
-    let invalid = [
-        (method.auto_delete, "auto-delete"),
-        (method.exclusive, "exclusive-owner"),
-        (!method.durable, "non-durable"),
-    ];
-    match invalid.into_iter().find(|(invalid, _)| *invalid) {
-        Some((_, property)) => {
-            Err(precondition_failed(format!("invalid property '{property}' for {subject}")))
-        }
-        None => Ok(()),
-    }
+/// The refusal of a name by the server for a queue that is kept.
+fn server_named(queue_type: QueueType) -> Exception {
+    let name = queue_type.name();
+    precondition_failed(format!("Cannot declare a server-named queue for type rabbit_{name}_queue"))
 }
 
 fn new_name(broker: &mut Broker, vhost: usize) -> ShortString {
@@ -233,11 +208,6 @@ fn new_name(broker: &mut Broker, vhost: usize) -> ShortString {
             return ShortString::clipped(&name);
         }
     }
-}
-
-/// Whether a queue is durable: an exclusive one ends with its connection, whatever it asks for.
-fn persists(method: &queue::Declare) -> bool {
-    method.durable && !method.exclusive
 }
 
 /// Whether a queue may be declared again like this: it must be what it is.

@@ -214,8 +214,8 @@ fn a_batch_with_a_binding_to_nowhere_makes_nothing() {
     let bind = queue::Bind { queue: name("q"), exchange: name("nowhere"), ..Default::default() };
     let bind = Change::BindQueue { vhost: name("/"), bind };
     let refused = server.change(vec![declare.clone(), bind]);
-    let text = "no exchange 'nowhere' in vhost '/'".to_owned();
-    assert_eq!(refused, Err(ChangeRefused::NotFound(text)));
+    let text = "binding of queue 'q' to 'nowhere' in vhost '/': no exchange 'nowhere' in vhost '/'";
+    assert_eq!(refused, Err(ChangeRefused::NotFound(text.to_owned())));
     let (mut client, channel) = open(&server);
     let passive = queue::Declare { queue: name("q"), passive: true, ..Default::default() };
     assert!(client.call(channel, passive.clone()).is_err());
