@@ -205,7 +205,7 @@ fn what_a_broker_would_refuse_is_shown_as_far_as_it_can_be_read() {
     let (code, printed, error) = inspect(directory.path(), &["--records"]);
     assert_eq!((code, error.as_str()), (2, ""));
     assert!(printed.contains("a broker would refuse to start: "), "{printed}");
-    assert!(printed.contains("its file `version` (`leveret 1`) is missing"), "{printed}");
+    assert!(printed.contains("its file `version` (`leveret 2`) is missing"), "{printed}");
     assert!(printed.contains("record=\"publish\""), "{printed}");
 }
 

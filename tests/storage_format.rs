@@ -125,7 +125,7 @@ fn the_store_reads_the_journal_of_the_page() {
         file.write_all_at(octets, 0).expect("there is room");
     }
     let opened = Store::open(Arc::new(disk), StoreOptions::default());
-    let (_store, mut recovery) = opened.expect("the page shows a whole journal");
+    let (_store, recovery) = opened.expect("the page shows a whole journal");
     let entries: Vec<_> = recovery.entries().map(|entry| entry.expect("it is whole")).collect();
     let [Entry::Publish { places, message, published }, Entry::Settle { queue, first, last }] =
         entries.as_slice()

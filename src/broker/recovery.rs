@@ -68,13 +68,16 @@ impl Broker {
             }
             broker.replay(entry, &mut replays)?;
         }
+        broker.check_users(&recovery)?;
+        // Up to here nothing is changed on disk: a directory that is refused is refused again.
+        broker.store.accept(&recovery)?;
         broker.restore_messages(&mut recovery, &mut replays)?;
         for queue in broker.queues.values_mut() {
             queue.find_headers()?;
         }
         broker.recovering = false;
         broker.complete_delays();
-        broker.begin_access(&recovery)?;
+        broker.begin_access()?;
         // A number is never used twice, also not that of a queue whose deletion is known no more.
         broker.next_queue = broker.next_queue.max(recovery.queue_max());
         // Whatever was replayed would be replayed again: a checkpoint makes an end of it.
@@ -169,17 +172,34 @@ impl Broker {
         }
     }
 
-    /// Makes the vhost and the user of a first start, if this is one: a directory that has begun,
-    /// or that is damaged, never gets them.
-    fn begin_access(&mut self, recovery: &Recovery) -> Result<(), BrokerError> {
-        if !self.access.begun && recovery.damaged() > 0 {
-            return Err(BrokerError::Definition("the users are not readable".to_owned()));
+    /// A directory that has held users, or may have, never begins without them.
+    fn check_users(&self, recovery: &Recovery) -> Result<(), BrokerError> {
+        if self.access.begun || recovery.is_new() || recovery.may_lack_users() {
+            return Ok(());
         }
+        Err(BrokerError::NoUsers { directory: self.store.name() })
+    }
+
+    /// Makes the vhost and the user of a first start, if this is one.
+    fn begin_access(&mut self) -> Result<(), BrokerError> {
         if !self.access.begun && self.options.defaults {
             self.make_defaults().map_err(|refused| BrokerError::Definition(refused.to_string()))?;
         }
         for vhost in 0..self.vhosts.len() {
             self.apply_policies(vhost);
+        }
+        Ok(())
+    }
+
+    /// Makes what the start has journaled durable. In a new directory that comes before any client:
+    /// from then on an empty one is not taken for new any more, whatever the fsync policy.
+    ///
+    /// # Errors
+    /// Those of the disk, also if it is full.
+    pub fn settle_start(&mut self) -> Result<(), StoreError> {
+        if self.store.is_new() {
+            self.store.journal().write()?;
+            self.store.journal().sync_request().run()?;
         }
         Ok(())
     }

@@ -25,6 +25,14 @@ pub enum BrokerError {
          directory from a copy, or see what is left with `leveret inspect`"
     )]
     Undeclared(QueueId),
+    /// A directory that has held users holds none.
+    #[error(
+        "data directory {directory} cannot be read: it has had its first start, but the beginning          of its journal, with its users, is missing; restore it from a copy, or see what is left          with `leveret inspect {directory}`"
+    )]
+    NoUsers {
+        /// The data directory.
+        directory: String,
+    },
 }
 
 /// The change that an entry tells.

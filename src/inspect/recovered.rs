@@ -168,7 +168,7 @@ fn print(
 
 fn open(overlay: &Overlay) -> Result<(Store, Recovery), StoreError> {
     let options = StoreOptions { journal_bytes_prepared: 0, ..StoreOptions::default() };
-    Store::open(Arc::new(overlay.clone()), options)
+    Store::examine(Arc::new(overlay.clone()), options)
 }
 
 /// Takes in what an entry says of a queue. `queue_of` tells which queue a number stands for.

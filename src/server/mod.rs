@@ -202,6 +202,7 @@ impl Server {
                 .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
             logins.replace(broker.users());
         }
+        broker.settle_start()?;
         let vitals = Arc::<Vitals>::default();
         let router = (Arc::clone(&logins), Arc::clone(&vitals));
         if config.log_exchange {
@@ -325,7 +326,7 @@ fn open_broker(
     let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
     let sizes = sizes.for_disk(watchdog::disk_total(&config.data_dir));
     let store = StoreOptions { open_files_max: limits.files_max, ..sizes };
-    let (store, recovery) = Store::open(Arc::new(disk), store)?;
+    let (store, recovery) = Store::examine(Arc::new(disk), store)?;
     let now = clock.now();
     let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
     let defaults = config.definitions.is_none();

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::directory::{Directory, SyncFile, journal_path};
 use super::error::StoreError;
-use super::journal::JournalFile;
+use super::journal_file::JournalFile;
 use super::snapshot::Snapshot;
 use crate::mutants::mutant;
 

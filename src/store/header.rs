@@ -19,8 +19,12 @@ use crate::mutants::mutant;
 /// How many octets a file's header takes, with its copy.
 pub(super) const HEADER_BYTES: usize = 1024;
 
-/// The newest format of the data directory that this version reads, and the one it writes.
-pub(super) const FORMAT: u32 = 1;
+/// The newest format of the data directory that this version reads, and the one it writes. Whatever
+/// is on disk that an older version could not read, or would take for something else, raises it.
+pub(super) const FORMAT: u32 = 2;
+
+/// The newest version of the files with this header that can be read, and the one that is written.
+const LAYOUT: u32 = 1;
 
 const COPY_AT: usize = 512;
 const LENGTH: usize = 80;
@@ -140,7 +144,7 @@ impl FileHeader {
         let mut octets = [0; HEADER_BYTES];
         octets[..7].copy_from_slice(MAGIC);
         octets[7] = self.kind.letter();
-        LittleEndian::write_u32(&mut octets[12..16], FORMAT);
+        LittleEndian::write_u32(&mut octets[12..16], LAYOUT);
         let Counts { all, persistent } = self.before;
         let numbers = [self.generation, self.queue.0, self.base, self.time.0];
         let tallies = [all.records, all.octets, persistent.records, persistent.octets];
@@ -170,7 +174,7 @@ impl FileHeader {
         let seed = LittleEndian::read_u32(&octets[8..12]);
         let kind = FileKind::ALL.into_iter().find(|kind| kind.letter() == octets[7])?;
         let version = LittleEndian::read_u32(&octets[12..16]);
-        if &octets[..7] != MAGIC || checksum(octets) != seed || version > FORMAT {
+        if &octets[..7] != MAGIC || checksum(octets) != seed || version > LAYOUT {
             return None;
         }
         let number = |place: usize| LittleEndian::read_u64(&octets[16 + 8 * place..][..8]);

@@ -6,10 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::{Directory, JOURNALS, SNAPSHOTS, journal_path, number_in};
+use super::directory::{
+    Directory, JOURNALS, Postponed, QUEUES, SNAPSHOTS, is_folder, journal_path, number_in,
+};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, HEADER_BYTES};
-use super::journal::Found;
+use super::journal_file::Found;
 use super::mapping::Mapping;
 use super::record;
 use super::survey::survey;
@@ -31,17 +33,21 @@ pub(super) struct Inventory {
     pub slot_max: u64,
     /// The highest generation that a journal ever had.
     pub generation_max: u64,
+    /// The highest number that a log has, whether or not its queue is known.
+    pub log_max: u64,
+    /// What is to be changed when the directory is accepted.
+    pub postponed: Postponed,
 }
 
 impl Inventory {
-    /// Finds the snapshots and journals of a data directory, and clears unfinished ones away.
+    /// Finds the snapshots and journals of a data directory. Unfinished ones are to be removed.
     pub(super) fn take(directory: &Directory) -> Result<Self, StoreError> {
         let mut inventory = Self::default();
         for name in directory.list(SNAPSHOTS)? {
             inventory.snapshots.extend(number_in(&name, "snapshot"));
             if name.ends_with(".tmp") {
                 let path = PathBuf::from(SNAPSHOTS).join(name);
-                directory.health.guard("remove", &path, || directory.disk.remove(&path))?;
+                inventory.postponed.remove(path);
             }
         }
         inventory.snapshots.sort_unstable();
@@ -53,10 +59,12 @@ impl Inventory {
         inventory.journals.sort_unstable_by_key(|found| (found.generation, found.slot));
         inventory.part_doubles();
         for slot in std::mem::take(&mut inventory.empty) {
-            if look_at_empty(directory, slot)? {
+            if inventory.look_at_empty(directory, slot)? {
                 inventory.empty.push(slot);
             }
         }
+        let logs = directory.list(QUEUES)?.into_iter().filter_map(|name| name.parse().ok());
+        inventory.log_max = logs.max().unwrap_or_default();
         Ok(inventory)
     }
 
@@ -69,7 +77,10 @@ impl Inventory {
             file.read_exact_at(&mut bytes[..length], 0)?;
             Ok((bytes, length))
         };
-        let (bytes, length) = read().map_err(|source| StoreError::io("read", &path, source))?;
+        let (bytes, length) = read().map_err(|source| match is_folder(&source) {
+            true => directory.unreadable(format!("{} is a folder", path.display())),
+            false => StoreError::io("read", &path, source),
+        })?;
         match FileHeader::decode(FileKind::Journal, &bytes[..length]) {
             Some((header, _)) => {
                 let (generation, previous) = (header.generation, header.previous());
@@ -86,6 +97,29 @@ impl Inventory {
         Ok(())
     }
 
+    /// Whether a journal that has no header is empty. One that is not was torn when it was begun, and
+    /// is to be removed then, or it has lost its header since: then its entries say that some of
+    /// them were synced. Two of them that stand one behind the other tell what their checksums begin
+    /// with.
+    fn look_at_empty(&mut self, directory: &Directory, slot: u64) -> Result<bool, StoreError> {
+        let path = journal_path(slot);
+        let mapping = map(directory, &path)?;
+        let bytes = mapping.bytes();
+        let Some(last) = bytes.iter().rposition(|octet| *octet != 0) else { return Ok(true) };
+        let seed = record::seed_of_entries(bytes);
+        if seed.is_some_and(|seed| survey(bytes, seed, false).synced > 0) {
+            let reason = format!("both headers of {} are gone", path.display());
+            return Err(directory.unreadable(reason));
+        }
+        log::warn!("{} is torn at its beginning", path.display());
+        let torn = HEADER_BYTES.min(last)..last.saturating_add(1).min(TORN_BYTES_MAX);
+        self.postponed.copy(format!("journal-slot-{slot:04}.torn"), &mapping, torn);
+        // The next journal may be of the same generation: what is in this one would pass for its
+        // own.
+        self.postponed.remove(path);
+        Ok(false)
+    }
+
     /// Takes out journals that say they are what another one is: copies, which somebody has put in
     /// the place of what is missing now.
     fn part_doubles(&mut self) {
@@ -98,27 +132,6 @@ impl Inventory {
             !double
         });
     }
-}
-
-/// Whether a journal that has no header is empty. One that is not was torn when it was begun, and is
-/// removed then, or it has lost its header since: then its entries say that some of them were
-/// synced. Two of them that stand one behind the other tell what their checksums begin with.
-fn look_at_empty(directory: &Directory, slot: u64) -> Result<bool, StoreError> {
-    let path = journal_path(slot);
-    let mapping = map(directory, &path)?;
-    let bytes = mapping.bytes();
-    let Some(last) = bytes.iter().rposition(|octet| *octet != 0) else { return Ok(true) };
-    let seed = record::seed_of_entries(bytes);
-    if seed.is_some_and(|seed| survey(bytes, seed, false).synced > 0) {
-        let reason = format!("both headers of {} are gone", path.display());
-        return Err(directory.unreadable(reason));
-    }
-    log::warn!("{} is torn at its beginning", path.display());
-    let torn = &bytes[HEADER_BYTES.min(last)..last.saturating_add(1).min(TORN_BYTES_MAX)];
-    directory.set_aside(&format!("journal-slot-{slot:04}.torn"), torn);
-    // The next journal may be of the same generation: what is in this one would pass for its own.
-    directory.health.guard("remove", &path, || directory.disk.remove(&path))?;
-    Ok(false)
 }
 
 /// A file's octets.

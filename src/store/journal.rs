@@ -15,14 +15,13 @@
 //! end (`room.rs`). The generation in the header is part of every checksum, so older octets never
 //! pass for entries.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::directory::{Directory, SyncFile};
-use super::disk::DiskFile;
 use super::entry::{self, Place};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
+use super::journal_file::{Found, Generations, JournalFile};
 use super::offset;
 use super::options::StoreOptions;
 use super::record::{Gather, Kind, RECORD_BYTES};
@@ -65,32 +64,6 @@ impl EntryWriter {
     pub(super) fn saw(&mut self, queue: QueueId) {
         self.queue_max = self.queue_max.max(queue);
     }
-}
-
-/// The number of a journal, and the last one before it of which anything was written.
-#[derive(Clone, Copy)]
-pub(super) struct Generations {
-    pub previous: Previous,
-    pub current: u64,
-}
-
-/// A journal that is in the data directory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub generation: u64,
-    /// The one that was written before.
-    pub previous: Previous,
-    pub slot: u64,
-}
-
-/// A file that the journal may write next.
-pub(super) struct JournalFile {
-    pub slot: u64,
-    pub path: PathBuf,
-    pub file: Arc<dyn DiskFile>,
-    pub length: u64,
-    /// Whether its name may not be durable yet.
-    pub new: bool,
 }
 
 /// The current journal.
@@ -148,7 +121,7 @@ impl Journal {
     ) -> Self {
         let Generations { previous, current: generation } = generations;
         let writer = EntryWriter::new(FileKind::Journal, generation, previous, queue_max);
-        let files = sync_files(&directory, &file);
+        let files = file.sync_files(&directory);
         let JournalFile { slot, path, file, length, .. } = file;
         let room = Room::new((path, file), length, options, directory.health.clone());
         Self {
@@ -169,10 +142,18 @@ impl Journal {
         }
     }
 
+    /// Begins in a file. Nothing was written before.
+    pub(super) fn begin_in(&mut self, file: JournalFile) {
+        self.files = file.sync_files(&self.directory);
+        let JournalFile { slot, path, file, length, .. } = file;
+        self.slot = slot;
+        self.room.switch(path, file, length);
+    }
+
     /// Goes on in another file, under the next generation. Everything must have been written.
     pub(super) fn switch(&mut self, generation: u64, file: JournalFile) {
         let point = self.point();
-        let files = sync_files(&self.directory, &file);
+        let files = file.sync_files(&self.directory);
         let files = std::mem::replace(&mut self.files, files);
         if self.position > 0 {
             self.older.push((point, files));
@@ -325,9 +306,11 @@ impl Journal {
             (_, true) => &self.files[..1],
             (_, false) => &self.files[..],
         };
+        let marked = self.written == 0 || self.directory.newest_journal() >= self.generation;
+        let mark = (!marked).then(|| SyncFile::mark(&self.directory, self.generation));
         SyncRequest {
             point: self.point(),
-            files: self.older_files().chain(current.iter().cloned()).collect(),
+            files: self.older_files().chain(current.iter().cloned()).chain(mark).collect(),
             progress: Arc::clone(&self.progress),
         }
     }
@@ -378,12 +361,4 @@ impl Journal {
             self.put(|gather| entry::put_deliver(gather, queue, first, last));
         }
     }
-}
-
-fn sync_files(directory: &Directory, file: &JournalFile) -> Vec<SyncFile> {
-    let mut files = vec![SyncFile::open(directory, file.path.clone(), Arc::clone(&file.file))];
-    if let Some(parent) = file.path.parent().filter(|_| file.new) {
-        files.push(SyncFile::directory(directory, parent.to_owned()));
-    }
-    files
 }

@@ -21,7 +21,9 @@
 //! - Recovery changes nothing that it could not do again: a crash while recovering is like one
 //!   crash.
 //! - Nothing is removed because it could not be read, and a store that cannot tell its definitions
-//!   refuses to open.
+//!   refuses to open. It changes nothing before it is [accepted](Store::accept), so a start that is
+//!   refused is refused again.
+//! - A directory that once held something never counts as empty: see `directory/marks.rs`.
 //!
 //! The format of the files is told, with an example, in `docs/reference/storage-format.md`.
 //!
@@ -63,6 +65,8 @@ mod entry;
 mod room;
 
 mod sync;
+
+mod journal_file;
 
 mod journal;
 

@@ -71,7 +71,12 @@ impl SegmentReader {
                 }
                 Ok(reader)
             }
-            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+            // A folder in its place costs no more than the segment.
+            Err(StoreError::Io { source, .. })
+                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

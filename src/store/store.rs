@@ -15,7 +15,8 @@ use super::disk::Disk;
 use super::error::StoreError;
 use super::files::OpenFiles;
 use super::inventory::Inventory;
-use super::journal::{Found, Generations, Journal, JournalFile};
+use super::journal::Journal;
+use super::journal_file::{Found, Generations, JournalFile};
 use super::log::QueueLog;
 use super::options::StoreOptions;
 use super::recovery::Recovery;
@@ -46,79 +47,103 @@ pub struct Store {
     slot_next: u64,
     /// Queues whose logs were asked for, until the first checkpoint shows which are left over.
     known: Mutex<Option<BTreeSet<QueueId>>>,
-    damaged: bool,
+    /// Recovery had to choose or leave out something: no log may be taken for left over.
+    guessed: bool,
     /// The next checkpoint accounts for a power cut.
     mark_boot: bool,
     /// Alive while recovery still reads the journals.
     reading: Weak<()>,
+    /// What was found in the directory and how it was left, until it is accepted.
+    found: Option<(Inventory, Ending)>,
 }
 
 impl Store {
-    /// Opens the data directory, or makes one, and finds out what is to be recovered.
+    /// Opens the data directory, or makes one, finds out what is to be recovered, and accepts it.
     ///
     /// # Errors
-    /// If another process has it open, a newer version wrote it, it cannot be read without losing
-    /// definitions, or the operating system refuses something.
+    /// Those of [`Self::examine`] and [`Self::accept`].
     pub fn open(
         disk: Arc<dyn Disk>,
         options: StoreOptions,
     ) -> Result<(Self, Recovery), StoreError> {
+        let (mut store, recovery) = Self::examine(disk, options)?;
+        store.accept(&recovery)?;
+        Ok((store, recovery))
+    }
+
+    /// Finds out what is to be recovered from a data directory, and changes nothing in it. The store
+    /// is to be [accepted](Self::accept) before anything is written.
+    ///
+    /// # Errors
+    /// If another process has it open, a newer version wrote it, it cannot be read without losing
+    /// definitions, or the operating system refuses something.
+    pub fn examine(
+        disk: Arc<dyn Disk>,
+        options: StoreOptions,
+    ) -> Result<(Self, Recovery), StoreError> {
         let directory = Directory::open(disk, OpenFiles::new(options.open_files_max))?;
-        let ending = directory.take_ending()?;
+        let ending = directory.ending()?;
         let mut inventory = Inventory::take(&directory)?;
         let reading = Arc::new(());
         let weak = Arc::downgrade(&reading);
         let recovery = Recovery::begin(&directory, &mut inventory, ending, reading)?;
-        if ending != Ending::Clean && !mutant("recovered_is_not_synced") {
-            sync_found(&directory, &inventory)?;
-        }
-        let store = Self::begin(directory, options, inventory, &recovery, weak)?;
-        Ok((store, recovery))
-    }
-
-    fn begin(
-        directory: Directory,
-        options: StoreOptions,
-        inventory: Inventory,
-        recovery: &Recovery,
-        reading: Weak<()>,
-    ) -> Result<Self, StoreError> {
-        let Inventory { snapshots, mut journals, mut empty, slot_max, generation_max, .. } =
-            inventory;
-        let newest = snapshots.last().copied().unwrap_or_default().max(generation_max);
-        let generations = Generations { previous: recovery.last_journal(), current: newest + 1 };
-        let needed_from = needed_from(&snapshots);
-        let needless = journals.iter().filter(|found| found.generation < needed_from);
-        empty.extend(needless.map(|found| found.slot));
-        journals.retain(|found| found.generation >= needed_from);
-        let mut slot_next = slot_max + 1;
-        let file = match empty.pop() {
-            Some(slot) => reuse_journal(&directory, slot)?,
-            None => {
-                slot_next += 1;
-                first_journal(&directory, slot_next - 1, &options, recovery)?
-            }
-        };
-        let spare = empty.pop().map(|slot| reuse_journal(&directory, slot)).transpose()?;
-        for slot in empty {
-            directory.disk.discard(&journal_path(slot));
-        }
-        let queue_max = recovery.queue_max();
-        Ok(Self {
+        let newest = inventory.snapshots.last().copied().unwrap_or_default();
+        let current = newest.max(inventory.generation_max) + 1;
+        let generations = Generations { previous: recovery.last_journal(), current };
+        let (file, queue_max) = (JournalFile::unmade(), recovery.queue_max());
+        let store = Self {
             journal: Journal::new(directory.clone(), generations, file, &options, queue_max),
             directory,
             options,
-            snapshots,
+            snapshots: inventory.snapshots.clone(),
             snapshot_bytes: 0,
             publishing: None,
-            journals,
-            spare: Arc::new(Mutex::new(spare)),
-            slot_next,
+            journals: Vec::new(),
+            spare: Prepared::default(),
+            slot_next: inventory.slot_max + 1,
             known: Mutex::new(Some(BTreeSet::new())),
-            damaged: recovery.damaged() > 0,
+            guessed: false,
             mark_boot: recovery.cut(),
-            reading,
-        })
+            reading: weak,
+            found: Some((inventory, ending)),
+        };
+        Ok((store, recovery))
+    }
+
+    /// Makes the directory this process's own, and what was found in it durable: a killed process
+    /// may have left it unsynced, and what is promised from now on relies on it. Once done, it is
+    /// not done again.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn accept(&mut self, recovery: &Recovery) -> Result<(), StoreError> {
+        let Some((inventory, ending)) = self.found.take() else { return Ok(()) };
+        self.directory.take(ending)?;
+        let Inventory { snapshots, journals, mut empty, postponed, .. } = inventory;
+        postponed.make(&self.directory)?;
+        if ending != Ending::Clean && !mutant("recovered_is_not_synced") {
+            sync_found(&self.directory, &journals)?;
+        }
+        let needed_from = needed_from(&snapshots);
+        let (needed, needless): (Vec<_>, Vec<_>) =
+            journals.into_iter().partition(|found| found.generation >= needed_from);
+        self.journals = needed;
+        empty.extend(needless.iter().map(|found| found.slot));
+        let file = match empty.pop() {
+            Some(slot) => reuse_journal(&self.directory, slot)?,
+            None => {
+                self.slot_next += 1;
+                first_journal(&self.directory, self.slot_next - 1, &self.options, recovery)?
+            }
+        };
+        self.journal.begin_in(file);
+        let spare = empty.pop().map(|slot| reuse_journal(&self.directory, slot)).transpose()?;
+        *self.spare.lock() = spare;
+        for slot in empty {
+            self.directory.disk.discard(&journal_path(slot));
+        }
+        self.guessed = recovery.has_guessed();
+        self.directory.mark_found(recovery.newest_told(&self.snapshots))
     }
 
     /// A new, empty log of a queue that never had one. It makes no file before its first flush. The log of a queue that is not
@@ -146,6 +171,16 @@ impl Store {
             known.insert(queue);
         }
         Shelf { directory: self.directory.clone(), queue, durable }
+    }
+
+    /// The data directory's name, for messages to people.
+    pub fn name(&self) -> String {
+        self.directory.disk.name()
+    }
+
+    /// Whether nothing was synced in this directory yet, by this process or an earlier one.
+    pub fn is_new(&self) -> bool {
+        self.directory.newest_journal() == 0
     }
 
     /// The journal.
@@ -264,7 +299,8 @@ impl Store {
     }
 
     /// Removes the logs of queues that do not exist any more: their removal was cut short by a
-    /// crash. Not if anything was damaged: then nobody can say which queues there were.
+    /// crash. If recovery had to guess they are kept in `bad/`: then no one can say which queues
+    /// there were.
     fn drop_orphans(&self) -> Result<(), StoreError> {
         let Some(known) = self.known.lock().take() else { return Ok(()) };
         for name in self.directory.list(QUEUES)? {
@@ -272,10 +308,12 @@ impl Store {
             if known.contains(&id) {
                 continue;
             }
-            if self.damaged {
+            let path = log_directory(id, true);
+            if self.guessed {
                 log::warn!("{QUEUES}/{name} belongs to no queue that is known; it is kept");
+                self.directory.set_file_aside(&path, &format!("queue-{name}"));
             } else {
-                self.directory.disk.discard(&log_directory(id, true));
+                self.directory.disk.discard(&path);
             }
         }
         Ok(())
@@ -299,10 +337,8 @@ impl Store {
     }
 }
 
-/// Makes durable what is going to be told: a killed process may have left it unsynced, and what is
-/// promised from now on relies on it.
-fn sync_found(directory: &Directory, inventory: &Inventory) -> Result<(), StoreError> {
-    for found in &inventory.journals {
+fn sync_found(directory: &Directory, journals: &[Found]) -> Result<(), StoreError> {
+    for found in journals {
         SyncFile::named(directory, journal_path(found.slot)).sync()?;
     }
     directory.sync_directory(Path::new(JOURNALS))?;

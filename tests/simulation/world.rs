@@ -52,7 +52,7 @@ impl Setup {
     }
 
     pub(crate) fn open(&self, disk: &MemoryDisk) -> Result<(Broker, u64), BrokerError> {
-        let (store, recovery) = Store::open(Arc::new(disk.clone()), self.store)?;
+        let (store, recovery) = Store::examine(Arc::new(disk.clone()), self.store)?;
         let options = BrokerOptions {
             fsync: self.fsync,
             resident_bytes_max: self.resident_bytes_max,

@@ -15,6 +15,7 @@ mod coverage;
 mod definitions;
 mod delayed;
 mod graphs;
+mod lost_files;
 mod naive_queue;
 mod permissions;
 mod print;

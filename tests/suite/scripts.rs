@@ -223,7 +223,7 @@ impl Stage {
 
     fn open(&mut self) {
         let (store, recovery) =
-            Store::open(self.disk.clone(), StoreOptions::default()).expect("the store opens");
+            Store::examine(self.disk.clone(), StoreOptions::default()).expect("the store opens");
         let options = BrokerOptions {
             outbox_bytes_max: 10_000,
             transactions_bytes_max: 300 << 20,

@@ -14,11 +14,13 @@ mod memory;
 mod overlay;
 mod read_only;
 mod real;
+mod unmade;
 
 pub use memory::{Fault, MemoryDisk};
 pub use overlay::Overlay;
 pub use read_only::ReadOnlyDisk;
 pub use real::RealDisk;
+pub(super) use unmade::Unmade;
 
 use super::mapping::Mapping;
 

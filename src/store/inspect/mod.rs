@@ -40,14 +40,14 @@ use logs::Logs;
 /// If a directory cannot be listed, or the file `version` not be read.
 pub fn inspect(disk: Arc<dyn Disk>) -> Result<Option<Inspection>, StoreError> {
     let directory = Directory::to_read(Arc::clone(&disk));
-    let version = directory.version()?;
+    let version = directory.read_version()?;
     if version == Version::None && !directory.has_files()? {
         return Ok(None);
     }
     let ending = directory.ending()?;
     let mut inspection = Inspection {
         format: match version {
-            Version::Format(format) => Some(format),
+            Version::Known { format, .. } => Some(format),
             Version::None | Version::Damaged => None,
         },
         clean: ending == Ending::Clean,
@@ -72,17 +72,16 @@ impl Inspection {
     fn recover(&mut self, disk: Arc<dyn Disk>) -> Logs {
         let options = StoreOptions { journal_bytes_prepared: 0, ..StoreOptions::default() };
         let mut logs = Logs::default();
-        match Store::open(Arc::new(Overlay::new(disk)), options) {
-            Ok((_store, mut recovery)) => {
+        match Store::examine(Arc::new(Overlay::new(disk)), options) {
+            Ok((_store, recovery)) => {
                 self.mark_used(&recovery);
-                let damaged = recovery.damaged();
                 for entry in recovery.entries() {
                     match entry {
                         Ok(entry) => logs.learn(entry),
                         Err(error) => self.refusal = Some(error.to_string()),
                     }
                 }
-                self.check_recovery(&recovery, recovery.damaged() - damaged);
+                self.check_recovery(&recovery);
             }
             Err(error) => self.refusal = Some(error.to_string()),
         }
@@ -107,12 +106,8 @@ impl Inspection {
         }
     }
 
-    /// Adds what recovery finds wrong with how the files fit together and what they say.
-    fn check_recovery(&mut self, recovery: &Recovery, unknown: u64) {
-        if unknown > 0 {
-            let text = format!("{unknown} entries say nothing that this version knows");
-            self.problems.push(Problem { path: JOURNALS.into(), octet: None, text, needed: true });
-        }
+    /// Adds what recovery finds wrong with how the files fit together.
+    fn check_recovery(&mut self, recovery: &Recovery) {
         for path in recovery.doubles() {
             self.problem(path, None, "another journal has the same generation", true);
         }

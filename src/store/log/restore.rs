@@ -1,8 +1,9 @@
 //! A log as an earlier process left it.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
-use super::super::directory::number_in;
+use super::super::directory::{is_folder, number_in};
 use super::super::error::StoreError;
 use super::super::header::Counts;
 use super::super::options::StoreOptions;
@@ -35,7 +36,7 @@ impl QueueLog {
     }
 
     fn restore_files(&mut self, state: &LogState) -> Result<(), StoreError> {
-        let names = self.shelf.directory.list(&self.shelf.path().to_string_lossy())?;
+        let names = self.find_files()?;
         let found: BTreeSet<u64> =
             names.iter().filter_map(|name| number_in(name, "segment")).collect();
         self.directory_made = !found.is_empty();
@@ -64,6 +65,19 @@ impl QueueLog {
         Ok(())
     }
 
+    /// The names in the log's folder; none if there is something else in its place.
+    fn find_files(&self) -> Result<Vec<String>, StoreError> {
+        let (path, directory) = (self.shelf.path(), &self.shelf.directory);
+        match directory.disk.list(&path) {
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                log::error!("{} is a file where a folder should be", path.display());
+                directory.set_file_aside(&path, &format!("queue-{}", self.shelf.queue.0));
+                Ok(Vec::new())
+            }
+            other => other.map_err(|source| StoreError::io("list", &path, source)),
+        }
+    }
+
     /// Cuts a segment where the checkpoint saw its end, so that nothing older follows it.
     fn cut(&mut self, end: Location) -> Result<(), StoreError> {
         let path = self.shelf.segment(end.segment);
@@ -72,7 +86,11 @@ impl QueueLog {
             let length = file.len()?;
             Ok((file, length))
         };
-        let (file, length) = open().map_err(|source| StoreError::io("open", &path, source))?;
+        let (file, length) = match open() {
+            // It is reported and kept when it is to be read.
+            Err(error) if is_folder(&error) => return Ok(()),
+            other => other.map_err(|source| StoreError::io("open", &path, source))?,
+        };
         let wanted = u64::from(end.offset);
         if length < wanted {
             log::error!("{} ends at octet {length} instead of {wanted}", path.display());

@@ -49,10 +49,10 @@ fn a_second_process_is_refused_until_the_first_is_gone() {
 fn a_newer_format_is_refused_in_one_line() {
     let disk = MemoryDisk::new();
     drop(open(&disk));
-    assert!(disk.damage("version", |octets| *octets = b"leveret 2\n".to_vec()));
+    assert!(disk.damage("version", |octets| *octets = b"leveret 3\nwhatever\n".to_vec()));
     let Err(error) = try_open(&disk) else { panic!("it opens") };
-    let line = "data directory (in memory) has format 2, \
-                but this version of Leveret knows only formats up to 1";
+    let line = "data directory (in memory) has format 3, \
+                but this version of Leveret knows only formats up to 2";
     assert_eq!(error.to_string(), line);
     assert!(disk.damage("version", |octets| octets.clear()));
     assert!(matches!(try_open(&disk), Err(StoreError::Unreadable { .. })));

@@ -47,7 +47,7 @@ fn run(disk: &MemoryDisk, promised: &mut Promised) -> Result<(), StoreError> {
 
 /// What is in the queue after a recovery: the log's messages, then the journal's.
 fn recover(disk: &MemoryDisk) -> Vec<u64> {
-    let (store, mut recovery) = open(disk);
+    let (store, recovery) = open(disk);
     let mut state = None;
     let (mut told, mut settled) = (Vec::new(), 0);
     for entry in recovery.entries() {
@@ -108,7 +108,7 @@ fn a_crash_while_recovering_is_like_one_crash() {
     for at in 1..=changes {
         let disk = disk.killed();
         disk.fail_after(at);
-        let opened = try_open(&disk).map(|(store, mut recovery)| {
+        let opened = try_open(&disk).map(|(store, recovery)| {
             let _ = recovery.entries().count();
             drop(store);
         });

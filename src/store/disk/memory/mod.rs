@@ -150,6 +150,9 @@ impl Disk for MemoryDisk {
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.faults.call()?;
         let tree = self.tree.lock();
+        if tree.live.files.contains_key(path) {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
         let paths = tree.live.files.keys().chain(&tree.live.directories);
         let names: BTreeSet<String> = paths
             .filter_map(|file| file.strip_prefix(path).ok())
@@ -175,8 +178,11 @@ impl Disk for MemoryDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.faults.call()?;
-        let content = self.tree.lock().live.files.get(path).cloned();
-        Ok(self.handle(content.ok_or(io::ErrorKind::NotFound)?))
+        let tree = self.tree.lock();
+        let folder = tree.live.directories.contains(path);
+        let missing = if folder { io::ErrorKind::IsADirectory } else { io::ErrorKind::NotFound };
+        let content = tree.live.files.get(path).cloned();
+        Ok(self.handle(content.ok_or(missing)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

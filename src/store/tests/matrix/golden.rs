@@ -26,6 +26,8 @@ pub(super) struct Golden {
 pub(super) struct Outcome {
     pub(super) world: World,
     pub(super) damaged: u64,
+    /// Messages in segments that are missing.
+    pub(super) missing: u64,
 }
 
 /// A persistent message whose octets are found nowhere else.
@@ -226,8 +228,8 @@ impl<'a> Case<'a> {
 }
 
 /// Opens a store and takes all there is, as a broker does.
-fn serve(disk: &MemoryDisk) -> Result<Outcome, StoreError> {
-    let (store, mut recovery) = try_open(disk)?;
+pub(super) fn serve(disk: &MemoryDisk) -> Result<Outcome, StoreError> {
+    let (store, recovery) = try_open(disk)?;
     let mut logs = BTreeMap::new();
     let mut found: BTreeMap<(u64, u64), Vec<u8>> = World::new();
     let mut settled = BTreeSet::new();
@@ -246,15 +248,18 @@ fn serve(disk: &MemoryDisk) -> Result<Outcome, StoreError> {
             _ => {}
         }
     }
-    let mut damaged = recovery.damaged();
+    let (mut damaged, mut missing) = (recovery.damaged(), 0);
     for (id, (state, outstanding)) in logs {
         let wanted = |one: &&Outstanding| !settled.contains(&(id.0, one.ordinal.0));
         let outstanding: Vec<_> = outstanding.iter().filter(wanted).collect();
         let locations = outstanding.iter().map(|one| one.location);
         let mut log = store.restore_log(id, &state, locations)?;
+        missing += log.take_gaps().iter().map(|gap| gap.messages).sum::<u64>();
         for one in &outstanding {
             if let Some(stored) = log.read(one.location)? {
                 found.insert((id.0, one.ordinal.0), stored.message.body().to_vec());
+            } else {
+                missing += 1;
             }
         }
         while let Some(stored) = log.take()? {
@@ -263,5 +268,5 @@ fn serve(disk: &MemoryDisk) -> Result<Outcome, StoreError> {
         damaged += log.take_damaged();
     }
     found.retain(|key, _| !settled.contains(key));
-    Ok(Outcome { world: found, damaged })
+    Ok(Outcome { world: found, damaged, missing })
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 use super::super::Disk;
 
 mod golden;
+mod lost;
 
 use golden::{Case, Golden, unique};
 

@@ -13,18 +13,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::codec::Source;
-use super::directory::{BAD, Directory, Ending, SNAPSHOTS, journal_path, snapshot_path};
-use super::entry::{self, Decoded, Entry};
+use super::directory::{Directory, Ending, SNAPSHOTS, is_folder, journal_path, snapshot_path};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
 use super::inventory::{Inventory, TORN_BYTES_MAX, map};
-use super::journal::Found;
+use super::journal_file::Found;
 use super::mapping::Mapping;
-use super::record::{self, FIRST_RECORD, Step};
 use super::snapshot;
 use super::survey::{Survey, survey};
 use crate::ids::QueueId;
+
+mod entries;
+
+pub use entries::Entries;
 
 /// What was found when the data directory was opened.
 pub struct Recovery {
@@ -34,9 +35,9 @@ pub struct Recovery {
     missing: Vec<Missing>,
     /// Journals whose generation another one has.
     doubles: Vec<PathBuf>,
-    /// Whether the entries have been asked for.
-    told: bool,
     queue_max: QueueId,
+    /// Something was chosen or left out because of what is damaged or missing.
+    guessed: bool,
     /// The last journal that is told.
     last: Previous,
     directory: Directory,
@@ -62,14 +63,14 @@ struct Replay {
 }
 
 impl Recovery {
-    /// What happened, in order. Entries that cannot be read are left out, and reported and counted
-    /// the first time that all is read.
+    /// What happened, in order. Entries that cannot be read are left out: they were reported and
+    /// counted when the files were looked through.
     ///
     /// # Errors
-    /// An item is an error if a file cannot be opened; it is the last one.
-    pub fn entries(&mut self) -> Entries<'_> {
-        let again = std::mem::replace(&mut self.told, true);
-        Entries { recovery: self, again, source: 0, open: None }
+    /// An item is an error if a file cannot be opened, or an entry is whole and says nothing that
+    /// this version knows; it is the last one.
+    pub fn entries(&self) -> Entries<'_> {
+        Entries::new(self)
     }
 
     /// Whether the last process stopped in order.
@@ -83,7 +84,7 @@ impl Recovery {
         self.ending == Ending::Cut
     }
 
-    /// How many entries were found damaged so far.
+    /// How many entries were found damaged.
     pub fn damaged(&self) -> u64 {
         self.damaged
     }
@@ -118,6 +119,28 @@ impl Recovery {
         Ok(())
     }
 
+    /// Whether nothing was ever promised that relies on the directory.
+    pub fn is_new(&self) -> bool {
+        self.directory.is_new()
+    }
+
+    /// Whether the directory may hold a world without users: the first format had none at first.
+    pub fn may_lack_users(&self) -> bool {
+        self.directory.is_first_format() && self.damaged == 0 && !self.sources.is_empty()
+    }
+
+    /// Whether something was chosen or left out because of what is damaged or missing: then no one
+    /// can say of a log that its queue was deleted.
+    pub(super) fn has_guessed(&self) -> bool {
+        self.guessed || self.damaged > 0
+    }
+
+    /// The newest journal that may be marked as synced when all that was found is.
+    pub(super) fn newest_told(&self, snapshots: &[u64]) -> u64 {
+        let before = snapshots.last().map_or(0, |newest| newest.saturating_sub(1));
+        self.last.generation.max(before)
+    }
+
     /// The last journal that is told; it is synced when anything is written behind it.
     pub(super) fn last_journal(&self) -> Previous {
         self.last
@@ -136,24 +159,46 @@ impl Recovery {
             damaged: 0,
             missing: Vec::new(),
             doubles: Vec::new(),
-            told: false,
-            queue_max: QueueId::default(),
+            // Also the number of a log is not used again whose queue is known no more.
+            queue_max: QueueId(inventory.log_max),
+            guessed: false,
             last: Previous::default(),
             directory: directory.clone(),
             _reading: reading,
         };
         let base = recovery.choose_snapshot(inventory)?;
         recovery.set_doubles_aside(inventory);
+        recovery.check_newest(base, inventory)?;
+        // Somebody has said that what is missing does not count.
+        recovery.guessed |= directory.is_new() && (base > 0 || inventory.log_max > 0);
         recovery.follow(base, inventory)?;
+        if recovery.sources.is_empty() && !directory.is_new() {
+            return Err(directory.unreadable("its snapshots and journals are missing"));
+        }
         Ok(recovery)
     }
 
+    /// The journal that is known to be the newest with anything synced has to be there, unless a
+    /// snapshot came later: nothing that follows would miss it.
+    fn check_newest(&self, base: u64, inventory: &Inventory) -> Result<(), StoreError> {
+        let newest = self.directory.newest_journal();
+        let found = |found: &Found| found.generation == newest;
+        if newest == 0 || base > newest || inventory.journals.iter().any(found) {
+            return Ok(());
+        }
+        Err(self.directory.unreadable(match (base, inventory.journals.is_empty()) {
+            (0, true) => "its snapshots and journals are missing".to_owned(),
+            _ => format!("its journal {newest}, the newest, is missing or empty"),
+        }))
+    }
+
     /// Keeps journals whose generation another one has.
-    fn set_doubles_aside(&mut self, inventory: &Inventory) {
+    fn set_doubles_aside(&mut self, inventory: &mut Inventory) {
         for slot in &inventory.doubles {
             let path = journal_path(*slot);
             log::error!("{} is a double of another journal", path.display());
-            self.directory.set_file_aside(&path, &format!("journal-slot-{slot:04}.journal"));
+            let name = format!("journal-slot-{slot:04}.journal");
+            inventory.postponed.set_aside(path.clone(), &name);
             self.damaged += 1;
             self.doubles.push(path);
         }
@@ -170,14 +215,12 @@ impl Recovery {
         let mut looks = looks.into_iter().peekable();
         while let Some((found, look)) = looks.next() {
             if !self.follows(base, &found, &look, looks.peek().map(|(next, _)| next))? {
-                self.leave_out(inventory, &found)?;
-                for (found, _) in looks {
-                    self.leave_out(inventory, &found)?;
-                }
+                self.leave_out(inventory, &found);
+                looks.for_each(|(found, _)| self.leave_out(inventory, &found));
                 return Ok(());
             }
             let Survey { entries, .. } = look.survey;
-            self.add_journal(&found, look);
+            self.add_journal(&found, look, inventory);
             self.last = Previous { generation: found.generation, entries, synced: entries };
         }
         Ok(())
@@ -217,14 +260,12 @@ impl Recovery {
     }
 
     /// Moves a journal out of the way that is not to be told.
-    fn leave_out(&self, inventory: &mut Inventory, found: &Found) -> Result<(), StoreError> {
+    fn leave_out(&mut self, inventory: &mut Inventory, found: &Found) {
         let Found { generation, slot, .. } = *found;
-        log::warn!("journal {generation} follows on what was never synced and is set aside");
-        let (path, name) = (journal_path(slot), format!("journal-{generation:08}.journal.torn"));
-        let rename = || self.directory.disk.rename(&path, &Path::new(BAD).join(name));
-        self.directory.health.guard("rename", &path, rename)?;
+        log::warn!("journal {generation} follows on what was never synced");
+        let name = format!("journal-{generation:08}.journal.torn");
+        inventory.postponed.set_aside(journal_path(slot), &name);
         inventory.journals.retain(|other| other.generation != generation);
-        Ok(())
     }
 
     /// The newest whole snapshot's generation; 0 for the empty world that was before the first.
@@ -232,9 +273,13 @@ impl Recovery {
         let mut damaged = Vec::new();
         while let Some(generation) = inventory.snapshots.pop() {
             let path = snapshot_path(generation);
-            let mapping = map(&self.directory, &path)?;
-            if let Ok(whole) = snapshot::verify(mapping.bytes(), generation) {
-                self.queue_max = whole.queue_max;
+            let mapping = match map(&self.directory, &path) {
+                Err(StoreError::Io { source, .. }) if is_folder(&source) => None,
+                other => Some(other?),
+            };
+            let verify = |mapping: Arc<dyn Mapping>| snapshot::verify(mapping.bytes(), generation);
+            if let Some(Ok(whole)) = mapping.map(verify) {
+                self.queue_max = self.queue_max.max(whole.queue_max);
                 self.sources.push(Replay { path, kind: FileKind::Snapshot, end: None });
                 inventory.snapshots.push(generation);
                 break;
@@ -243,13 +288,13 @@ impl Recovery {
             damaged.push(path);
         }
         self.damaged += damaged.len() as u64;
+        self.guessed |= self.directory.list(SNAPSHOTS)?.iter().any(|name| name.ends_with(".bad"));
         if inventory.snapshots.is_empty() {
             self.check_first(inventory, damaged.len())?;
         }
         for path in damaged {
             let bad = path.with_extension("snapshot.bad");
-            let rename = || self.directory.disk.rename(&path, &bad);
-            self.directory.health.guard("rename", &path, rename)?;
+            inventory.postponed.rename(path, bad);
         }
         Ok(inventory.snapshots.last().copied().unwrap_or_default())
     }
@@ -258,19 +303,20 @@ impl Recovery {
     fn check_first(&self, inventory: &Inventory, damaged: usize) -> Result<(), StoreError> {
         let names = self.directory.list(SNAPSHOTS)?;
         let bad = names.iter().filter(|name| name.ends_with(".bad")).count();
+        let told = self.directory.newest_journal() > 0;
         // A journal that nothing was written into leaves none: the next one then is the first.
         let first = inventory.journals.first().map(|found| found.previous.generation);
         match first {
             None if damaged + bad == 0 => Ok(()),
             Some(0) if damaged + bad <= 1 => Ok(()),
             // It may be one that does not count.
-            Some(_) if damaged + bad == 0 && self.cut() => Ok(()),
+            Some(_) if damaged + bad == 0 && self.cut() && !told => Ok(()),
             _ if damaged + bad == 0 => Err(self.directory.unreadable("its snapshots are missing")),
             _ => Err(self.directory.unreadable("all of its snapshots are damaged")),
         }
     }
 
-    fn add_journal(&mut self, found: &Found, look: Look) {
+    fn add_journal(&mut self, found: &Found, look: Look, inventory: &mut Inventory) {
         let Look { path, mapping, survey } = look;
         let Survey { end, damaged, torn, .. } = survey;
         let bytes = mapping.bytes();
@@ -278,87 +324,17 @@ impl Recovery {
         for (octets, lost) in damaged {
             let at = octets.start;
             log::error!("{}: {lost} entries are damaged at octet {at}", path.display());
-            self.directory.set_aside(&name(at), &bytes[octets]);
+            inventory.postponed.copy(name(at), &mapping, octets);
             self.damaged += u64::from(lost.max(1));
         }
         if let Some(torn) = torn {
             log::warn!("{}: the end is torn at octet {}", path.display(), torn.start);
             let part = &bytes[torn.start..torn.end.min(torn.start.saturating_add(TORN_BYTES_MAX))];
             let used = part.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
-            self.directory.set_aside(&format!("{}.torn", name(torn.start)), &part[..used]);
+            let octets = torn.start..torn.start + used;
+            inventory.postponed.copy(format!("{}.torn", name(torn.start)), &mapping, octets);
         }
         self.sources.push(Replay { path, kind: FileKind::Journal, end: Some(end) });
-    }
-}
-
-/// The entries of a [`Recovery`].
-pub struct Entries<'a> {
-    recovery: &'a mut Recovery,
-    /// Whether they were read before.
-    again: bool,
-    source: usize,
-    open: Option<OpenReplay>,
-}
-
-struct OpenReplay {
-    mapping: Arc<dyn Mapping>,
-    seed: u32,
-    end: usize,
-    at: usize,
-    least: u32,
-}
-
-impl Iterator for Entries<'_> {
-    type Item = Result<Entry, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let Some(open) = &mut self.open else {
-                match self.open_next()? {
-                    Ok(open) => self.open = Some(open),
-                    Err(error) => return Some(Err(error)),
-                }
-                continue;
-            };
-            let bytes = &open.mapping.bytes()[..open.end];
-            match record::step(bytes, open.at, open.seed, open.least) {
-                Step::Record(record) => {
-                    (open.at, open.least) = (record.payload.end, record.sequence.saturating_add(1));
-                    let start = record.payload.start;
-                    match entry::decode(bytes, Source::new(bytes, record.payload)) {
-                        Some(Decoded::Entry(entry)) => return Some(Ok(entry)),
-                        Some(Decoded::End { .. }) => {}
-                        None if self.again => {}
-                        None => {
-                            log::error!("an entry at octet {start} says nothing that is known");
-                            self.recovery.damaged += 1;
-                        }
-                    }
-                }
-                Step::Damaged(range) => open.at = range.end,
-                Step::End { .. } => self.open = None,
-            }
-        }
-    }
-}
-
-impl Entries<'_> {
-    fn open_next(&mut self) -> Option<Result<OpenReplay, StoreError>> {
-        let Replay { path, kind, end } = self.recovery.sources.get(self.source)?;
-        self.source += 1;
-        let opened = map(&self.recovery.directory, path).and_then(|mapping| {
-            let bytes = mapping.bytes();
-            let Some((_, seed)) = FileHeader::decode(*kind, bytes) else {
-                let changed = std::io::Error::other("it was changed since it was looked through");
-                return Err(StoreError::io("read", path, changed));
-            };
-            let end = end.unwrap_or(bytes.len()).min(bytes.len());
-            Ok(OpenReplay { mapping, seed, end, at: FIRST_RECORD, least: 0 })
-        });
-        if opened.is_err() {
-            self.source = self.recovery.sources.len();
-        }
-        Some(opened)
     }
 }
 

@@ -1,0 +1,51 @@
+//! The files of journals: which one was found, which one is written next.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::directory::{Directory, SyncFile};
+use super::disk::{DiskFile, Unmade};
+use super::header::Previous;
+
+/// The number of a journal, and the last one before it of which anything was written.
+#[derive(Clone, Copy)]
+pub(super) struct Generations {
+    pub previous: Previous,
+    pub current: u64,
+}
+
+/// A journal that is in the data directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub generation: u64,
+    /// The one that was written before.
+    pub previous: Previous,
+    pub slot: u64,
+}
+
+/// A file that the journal may write next.
+pub(super) struct JournalFile {
+    pub slot: u64,
+    pub path: PathBuf,
+    pub file: Arc<dyn DiskFile>,
+    pub length: u64,
+    /// Whether its name may not be durable yet.
+    pub new: bool,
+}
+
+impl JournalFile {
+    /// The file of a journal before the directory is accepted: nothing can be written to it.
+    pub(super) fn unmade() -> Self {
+        let (slot, path, length) = Default::default();
+        Self { slot, path, file: Arc::new(Unmade), length, new: false }
+    }
+
+    /// What is to be synced of it: the directory too, if the file is new.
+    pub(super) fn sync_files(&self, directory: &Directory) -> Vec<SyncFile> {
+        let mut files = vec![SyncFile::open(directory, self.path.clone(), Arc::clone(&self.file))];
+        if let Some(parent) = self.path.parent().filter(|_| self.new) {
+            files.push(SyncFile::directory(directory, parent.to_owned()));
+        }
+        files
+    }
+}
