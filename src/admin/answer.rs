@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::broker::access::ChangeRefused;
+use crate::connection::Busy;
 use crate::definitions::DefinitionsError;
 use crate::server::Closed;
 
@@ -77,6 +78,13 @@ impl From<ChangeRefused> for Refusal {
 impl From<DefinitionsError> for Refusal {
     fn from(error: DefinitionsError) -> Self {
         Self::bad_request(error.to_string())
+    }
+}
+
+impl From<Busy> for Refusal {
+    fn from(_: Busy) -> Self {
+        let reason = "too many logins are under way".to_owned();
+        Self { status: 503, error: "unavailable", reason }
     }
 }
 

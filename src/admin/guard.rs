@@ -134,7 +134,8 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// 401 for everybody else; the answer does not say what was wrong.
+    /// 401 for everybody else; the answer does not say what was wrong. 503 when too many passwords
+    /// are being checked.
     pub(super) fn identify(&self, peer: Peer, head: &Head) -> Result<Caller, Refusal> {
         let address = match peer {
             Peer::Owner => return Ok(owner()),
@@ -143,7 +144,7 @@ impl Guard {
         let header = head.header("authorization");
         let (name, password) =
             header.and_then(basic).ok_or_else(|| Refusal::unknown("Not_Authorized"))?;
-        let user = self.log_in(&name, &password, address);
+        let user = self.log_in(&name, &password, address)?;
         let user = user.ok_or_else(|| Refusal::unknown("Login failed"))?;
         let rank = rank(&user).ok_or_else(|| Refusal::not_authorised("Not management user"))?;
         let name = ShortString::clipped(&name);
@@ -156,13 +157,13 @@ impl Guard {
         Ok(Caller { user: name, rank, tags: user.tags, virtual_hosts })
     }
 
-    fn log_in(&self, name: &str, password: &str, address: IpAddr) -> Option<User> {
-        let user = self.logins.verify(name, password.as_bytes());
+    fn log_in(&self, name: &str, password: &str, address: IpAddr) -> Result<Option<User>, Refusal> {
+        let user = self.logins.verify(name, password.as_bytes(), address)?;
         let user = user.filter(|_| self.logins.admits(name, address));
         if user.is_none() {
             log::warn!("HTTP access denied: user '{}' from {address}", name.escape_debug());
         }
-        user
+        Ok(user)
     }
 
     /// Whether a caller may use a route.

@@ -34,12 +34,15 @@ impl Connection {
                 commands.push(Command::Gone);
             }
             Stage::Closing { .. } | Stage::Leaving | Stage::Penalty { .. } => {}
-            Stage::Header | Stage::Start | Stage::Tune(_) | Stage::Open(_) | Stage::Finished => {
-                let text = refusal.reply_text();
-                warn!("{} {} closed during the handshake: {text}", self.id, self.peer);
-                self.stop_now();
-            }
+            Stage::Header | Stage::Start | Stage::Login { .. } => self.refuse_opening(refusal),
+            Stage::Tune(_) | Stage::Open(_) | Stage::Finished => self.refuse_opening(refusal),
         }
+    }
+
+    fn refuse_opening(&mut self, refusal: &Exception) {
+        let text = refusal.reply_text();
+        warn!("{} {} closed during the handshake: {text}", self.id, self.peer);
+        self.stop_now();
     }
 
     /// As [`Self::refuse`], when the frames after this cannot be told apart: close-ok will not be
@@ -87,6 +90,13 @@ impl Connection {
                     self.stop_now();
                 }
             }
+            Stage::Login { until, .. } => {
+                self.settle_login(now);
+                if now >= until && matches!(self.stage, Stage::Login { .. }) {
+                    info!("{} {} closed: too many logins are under way", self.id, self.peer);
+                    self.stop_now();
+                }
+            }
             Stage::Penalty { until } | Stage::Closing { until, .. } => {
                 if now >= until {
                     self.stop_now();
@@ -128,6 +138,7 @@ impl Connection {
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::Header | Stage::Start | Stage::Tune(_) | Stage::Open(_) => Some(self.opened_by),
+            Stage::Login { until, .. } => Some(until),
             Stage::Penalty { until } | Stage::Closing { until, .. } => Some(until),
             Stage::Running | Stage::Leaving => {
                 let silent = self.heartbeat.silent_at().filter(|_| self.wants_input());
@@ -142,7 +153,8 @@ impl Connection {
     pub fn stop(&mut self) {
         match self.stage {
             Stage::Running | Stage::Leaving | Stage::Closing { in_step: true, .. } => {}
-            Stage::Header | Stage::Start | Stage::Tune(_) | Stage::Open(_) => self.stop_now(),
+            Stage::Header | Stage::Start | Stage::Login { .. } => self.stop_now(),
+            Stage::Tune(_) | Stage::Open(_) => self.stop_now(),
             Stage::Closing { in_step: false, .. } | Stage::Penalty { .. } => self.stop_now(),
             Stage::Finished => {}
         }

@@ -32,6 +32,12 @@ pub(super) fn extent(bytes: &[u8], payload_max: u32) -> Extent {
     extent
 }
 
+/// The first frame of them, if it is whole.
+pub(super) fn first(bytes: &[u8], payload_max: u32) -> Extent {
+    let octets = parse_frame(bytes, payload_max).ok().flatten().map_or(0, |(_, octets)| octets);
+    Extent { octets, content: false }
+}
+
 /// Takes the first `octets` of a read as an arena and leaves the rest in it.
 pub(super) fn take_arena(read: &mut Vec<u8>, octets: usize) -> Arc<Vec<u8>> {
     let capacity = read.capacity();

@@ -10,7 +10,9 @@
 //!
 //! ```text
 //!   Header ─▶ Start ─▶ Tune ─▶ Open ─▶ Running ─▶ Leaving ──────────────▶ Finished
-//!                │ wrong login            │       connection.close came;     ▲
+//!                │ (Login: a password     │       connection.close came;     ▲
+//!                │  is being hashed)      │                                  │
+//!                │ wrong login            │                                  │
 //!                ▼                        │       the broker says close-ok   │
 //!             Penalty                     └──────▶ Closing ──────────────────┤
 //!                │ silent for 3 s                  connection.close sent,    │
@@ -42,20 +44,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Command, ConnectionFacts, Output, Traffic};
+use crate::broker::{Command, ConnectionFacts, Exception, Output, Traffic};
 use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
-use crate::wire::{FRAME_OVERHEAD, Method, channel, connection};
+use crate::wire::{FRAME_OVERHEAD, Method, ReplyCode, channel, connection};
 
 pub use allowance::Allowance;
 pub use handshake::{COMPATIBLE_VERSION, Identity, PLATFORM, PRODUCT, Tuning};
-pub use logins::{LoginRules, Logins, Stranger};
+pub use logins::{Attempt, Busy, LoginRules, Logins, Stranger, Ticket, Waker};
 pub use output::Outgoing;
 pub use running::Wanted;
 
 use assembler::Assembler;
 use handshake::INITIAL_FRAME_MAX;
 use heartbeat::Heartbeat;
-use opening::Login;
+use opening::{Claimant, Login};
 
 /// What a connection is told from outside, the same for all.
 #[derive(Clone, Debug)]
@@ -66,8 +68,11 @@ pub struct ConnectionOptions {
     pub identity: Identity,
     /// What connection.tune offers.
     pub tuning: Tuning,
-    /// From the first octet to connection.open, in all.
+    /// From the first octet to connection.open, in all; without the time that the client waits for
+    /// its password to be hashed.
     pub handshake_max: Duration,
+    /// How long that may take.
+    pub login_max: Duration,
     /// How long a failed login is left without an answer: guessing is to take time.
     pub penalty: Duration,
     /// The longest body that is kept, in octets; for a longer one see [`Command::Oversized`].
@@ -88,6 +93,7 @@ impl ConnectionOptions {
             identity: Identity::default(),
             tuning: Tuning::default(),
             handshake_max: Duration::from_secs(10),
+            login_max: Duration::from_secs(60),
             penalty: Duration::from_secs(3),
             body_octets_max: 16 * 1024 * 1024,
             kept_octets_max: 128 * 1024 * 1024,
@@ -130,6 +136,10 @@ pub struct Connection {
     stranger: Option<Stranger>,
     opened_by: Timestamp,
     stage: Stage,
+    /// Wakes the thread when a password has been hashed.
+    waker: Option<Waker>,
+    /// A password has been hashed: what came meanwhile is to be handled.
+    resumed: bool,
     /// The client closed first: it may still be writing when the conversation is over.
     lingers: bool,
     /// The broker wants nothing more to be read.
@@ -159,6 +169,8 @@ enum Stage {
     Header,
     /// connection.start is sent.
     Start,
+    /// connection.start-ok has come, and its password is being hashed.
+    Login { until: Timestamp, ticket: Ticket, claimant: Box<Claimant> },
     /// connection.tune is sent.
     Tune(Login),
     /// connection.tune-ok has come.
@@ -198,6 +210,8 @@ impl Connection {
             facts: ConnectionFacts::default(),
             opened_by: now.after(options.handshake_max),
             stage: Stage::Header,
+            waker: None,
+            resumed: false,
             lingers: false,
             paused: false,
             tuned: Tuning { frame_max: INITIAL_FRAME_MAX, ..options.tuning },
@@ -229,6 +243,17 @@ impl Connection {
         self.stranger = Some(stranger);
     }
 
+    /// What to call when [`Self::tick`] has something to do before [`Self::deadline`].
+    pub fn set_waker(&mut self, waker: Waker) {
+        self.waker = Some(waker);
+    }
+
+    /// Whether what has been read is to be handled although no more has come: the first time that
+    /// this is asked after a password has been hashed.
+    pub fn take_resumed(&mut self) -> bool {
+        std::mem::take(&mut self.resumed)
+    }
+
     /// The same with what is told to people of its socket: our address, and its traffic.
     #[must_use]
     pub fn with_facts(self, host: String, traffic: Arc<Traffic>) -> Self {
@@ -247,6 +272,12 @@ impl Connection {
     fn step(&mut self, now: Timestamp, read: &mut Vec<u8>, commands: &mut Vec<Command>) -> bool {
         match self.stage {
             Stage::Header => self.greet(read),
+            Stage::Login { .. } if read.len() > INITIAL_FRAME_MAX as usize => {
+                let text = "frames before the answer to connection.start-ok";
+                self.refuse(now, &Exception::new(ReplyCode::UnexpectedFrame, text), commands);
+                false
+            }
+            Stage::Login { .. } => false,
             Stage::Start | Stage::Tune(_) | Stage::Open(_) | Stage::Running => {
                 self.step_frames(now, read, commands)
             }

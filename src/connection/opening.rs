@@ -1,6 +1,8 @@
 //! The steps of the handshake. A client that fails one is closed without a word, as by RabbitMQ:
 //! nobody has said yet who it is. The log says why.
 
+use std::time::Duration;
+
 use log::{debug, warn};
 
 use crate::broker::{Command, Exception, OpenConnection};
@@ -12,13 +14,24 @@ use crate::wire::{
 use super::closing::close;
 use super::content::refusal;
 use super::handshake::{self, Greeting, judge};
-use super::sasl::{LoginError, Origin, log_in};
+use super::logins::Attempt;
+use super::sasl::{Claim, LoginError, Origin, admitted, claim};
 use super::{Connection, Stage};
 
 /// Who has logged in.
 #[derive(Debug)]
 pub(super) struct Login {
     user: ShortString,
+    client_properties: Table,
+}
+
+/// Who says to be somebody, while that is found out.
+#[derive(Debug)]
+pub(super) struct Claimant {
+    name: ShortString,
+    /// The name as it came, for the log.
+    shown: String,
+    mechanism: ShortString,
     client_properties: Table,
 }
 
@@ -78,33 +91,97 @@ impl Connection {
         Ok(())
     }
 
-    /// connection.start-ok: the login.
+    /// connection.start-ok: who the client says it is.
     fn start_ok(&mut self, now: Timestamp, method: connection::StartOk) {
         let connection::StartOk { client_properties, mechanism, response, .. } = method;
         let origin =
             Origin { peer: self.peer.ip(), certificate_name: self.certificate_name.as_deref() };
-        match log_in(&self.options.logins, &mechanism, &response, origin) {
-            Ok(user) => {
-                self.stranger = None;
-                debug!("{} {} logged in as '{user}' by {mechanism}", self.id, self.peer);
-                self.facts.mechanism = mechanism.to_string();
-                self.answer(self.options.tuning.offer());
-                self.stage = Stage::Tune(Login { user, client_properties });
+        let logins = &self.options.logins;
+        let mut claimant = Claimant {
+            name: ShortString::default(),
+            shown: String::new(),
+            mechanism,
+            client_properties,
+        };
+        match claim(logins, &claimant.mechanism, &response, origin) {
+            Ok(Claim::Certificate(name)) => {
+                claimant.name = name;
+                self.identified(now, claimant);
             }
-            Err(error) => {
-                warn!("{} {} login refused: {error}", self.id, self.peer);
-                let until = now.after(self.options.penalty);
-                self.stage = Stage::Penalty { until };
-                let often = self.options.logins.failed(self.peer.ip(), now);
-                if !often && may_be_told(&error, &client_properties) {
-                    let text = format!(
-                        "Login was refused using authentication mechanism {mechanism}. For \
-                         details see the broker logfile."
-                    );
-                    self.answer(close(&Exception::new(ReplyCode::AccessRefused, text)));
-                    self.stage = Stage::Closing { until, in_step: true };
+            Ok(Claim::Password { name, shown, password }) => {
+                let waker = self.waker.clone();
+                let attempt = logins.attempt(&name, &password, origin.peer, waker);
+                (claimant.name, claimant.shown) = (name, shown);
+                let until = now.after(self.options.login_max);
+                self.attempted(now, attempt, Box::new(claimant), until);
+            }
+            Err(error) => self.login_failed(now, &error, &claimant),
+        }
+    }
+
+    /// Looks whether the password has been hashed.
+    pub(super) fn settle_login(&mut self, now: Timestamp) {
+        match std::mem::replace(&mut self.stage, Stage::Finished) {
+            Stage::Login { until, ticket, claimant } => {
+                let attempt = self.options.logins.settle(ticket);
+                if !matches!(attempt, Attempt::Pending(_)) {
+                    self.resumed = true;
+                    // The client has waited for us: that is not taken off its time.
+                    let left = Duration::from_millis(until.0.saturating_sub(now.0));
+                    let waited = self.options.login_max.saturating_sub(left);
+                    self.opened_by = self.opened_by.after(waited);
                 }
+                self.attempted(now, attempt, claimant, until);
             }
+            other => self.stage = other,
+        }
+    }
+
+    fn attempted(
+        &mut self,
+        now: Timestamp,
+        attempt: Attempt,
+        claimant: Box<Claimant>,
+        until: Timestamp,
+    ) {
+        match attempt {
+            Attempt::Right(_) => self.identified(now, *claimant),
+            Attempt::Wrong => {
+                let error = LoginError::InvalidCredentials(claimant.shown.clone());
+                self.login_failed(now, &error, &claimant);
+            }
+            Attempt::Pending(ticket) => self.stage = Stage::Login { until, ticket, claimant },
+        }
+    }
+
+    /// The client is who it says.
+    fn identified(&mut self, now: Timestamp, claimant: Claimant) {
+        let user = match admitted(&self.options.logins, claimant.name.clone(), self.peer.ip()) {
+            Ok(user) => user,
+            Err(error) => return self.login_failed(now, &error, &claimant),
+        };
+        let Claimant { mechanism, client_properties, .. } = claimant;
+        self.stranger = None;
+        self.waker = None;
+        debug!("{} {} logged in as '{user}' by {mechanism}", self.id, self.peer);
+        self.facts.mechanism = mechanism.to_string();
+        self.answer(self.options.tuning.offer());
+        self.stage = Stage::Tune(Login { user, client_properties });
+    }
+
+    fn login_failed(&mut self, now: Timestamp, error: &LoginError, claimant: &Claimant) {
+        let Claimant { name, mechanism, client_properties, .. } = claimant;
+        warn!("{} {} login refused: {error}", self.id, self.peer);
+        let until = now.after(self.options.penalty);
+        self.stage = Stage::Penalty { until };
+        let often = self.options.logins.fails_often(name, self.peer.ip());
+        if !often && may_be_told(error, client_properties) {
+            let text = format!(
+                "Login was refused using authentication mechanism {mechanism}. For details see \
+                 the broker logfile."
+            );
+            self.answer(close(&Exception::new(ReplyCode::AccessRefused, text)));
+            self.stage = Stage::Closing { until, in_step: true };
         }
     }
 

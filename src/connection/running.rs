@@ -10,7 +10,7 @@ use crate::wire::{
 };
 
 use super::content::{refusal, whole_publish};
-use super::input::{extent, take_arena};
+use super::input::{extent, first, take_arena};
 use super::{Connection, Partial, Stage};
 
 /// Octets of a body from which it is worth reading them to where they stay.
@@ -43,7 +43,12 @@ impl Connection {
         if let Some(partial) = self.partial {
             return self.continue_body(now, partial, read, commands);
         }
-        let extent = extent(read, self.payload_max());
+        let extent = if matches!(self.stage, Stage::Start) {
+            // What comes behind the login is not looked at before it is known.
+            first(read, self.payload_max())
+        } else {
+            extent(read, self.payload_max())
+        };
         if extent.octets == 0 {
             return self.begin_body(now, read, commands);
         }
@@ -80,7 +85,7 @@ impl Connection {
                     self.opening_frame(now, &frame, commands)?;
                 }
                 Stage::Closing { .. } => self.closing_frame(&frame),
-                Stage::Header | Stage::Leaving => return Ok(()),
+                Stage::Header | Stage::Login { .. } | Stage::Leaving => return Ok(()),
                 Stage::Penalty { .. } | Stage::Finished => return Ok(()),
             }
         }

@@ -44,26 +44,42 @@ pub(super) struct Origin<'a> {
     pub(super) certificate_name: Option<&'a str>,
 }
 
-/// Checks the response of connection.start-ok and returns the user's name.
-pub(super) fn log_in(
+/// Who a client says it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// A user by name, to be believed if the password is right.
+    Password {
+        /// The name; empty, which no user's is, for one that no user can have.
+        name: ShortString,
+        /// The name as it came, for the log.
+        shown: String,
+        /// The password.
+        password: Vec<u8>,
+    },
+    /// The user that the certificate names, which has been checked.
+    Certificate(ShortString),
+}
+
+/// Reads the response of connection.start-ok. A password is still to be checked, and what
+/// [`admitted`] says as well.
+pub(super) fn claim(
     logins: &Logins,
     mechanism: &str,
     response: &[u8],
     origin: Origin<'_>,
-) -> Result<ShortString, LoginError> {
+) -> Result<Claim, LoginError> {
     let (user, password) = match mechanism {
         "PLAIN" => parse_plain(response).ok_or(LoginError::Malformed("PLAIN"))?,
         "AMQPLAIN" => parse_amqplain(response).ok_or(LoginError::Malformed("AMQPLAIN"))?,
-        "EXTERNAL" if origin.certificate_name.is_some() => return external(logins, origin),
+        "EXTERNAL" if origin.certificate_name.is_some() => {
+            return external(logins, origin).map(Claim::Certificate);
+        }
         _ => return Err(LoginError::UnknownMechanism(mechanism.escape_debug().to_string())),
     };
-    let shown = || String::from_utf8_lossy(&user).escape_debug().to_string();
+    let shown = String::from_utf8_lossy(&user).escape_debug().to_string();
     // No user's name is longer, or anything but UTF-8; it takes its time all the same.
     let name = ShortString::new(std::str::from_utf8(&user).unwrap_or_default()).unwrap_or_default();
-    if logins.verify(&name, &password).is_none() {
-        return Err(LoginError::InvalidCredentials(shown()));
-    }
-    admitted(logins, name, origin)
+    Ok(Claim::Password { name, shown, password })
 }
 
 /// EXTERNAL: the certificate has been checked already.
@@ -72,15 +88,16 @@ fn external(logins: &Logins, origin: Origin<'_>) -> Result<ShortString, LoginErr
     if logins.user(&name).is_none() {
         return Err(LoginError::InvalidCredentials(name.escape_debug().to_string()));
     }
-    admitted(logins, name, origin)
+    Ok(name)
 }
 
-fn admitted(
+/// Whether a user who is who they say may come from that address.
+pub(super) fn admitted(
     logins: &Logins,
     name: ShortString,
-    origin: Origin<'_>,
+    peer: IpAddr,
 ) -> Result<ShortString, LoginError> {
-    if !logins.admits(&name, origin.peer) {
+    if !logins.admits(&name, peer) {
         return Err(LoginError::NotLoopback(name.escape_debug().to_string()));
     }
     Ok(name)
@@ -105,6 +122,7 @@ fn parse_amqplain(response: &[u8]) -> Option<UserAndPassword> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::logins::Attempt;
     use super::super::tests::guest_only;
     use super::*;
 
@@ -119,7 +137,17 @@ mod tests {
         certificate_name: Option<&str>,
     ) -> Result<String, LoginError> {
         let origin = Origin { peer: peer.parse().unwrap(), certificate_name };
-        log_in(&guest_only(), mechanism, response, origin).map(|user| user.to_string())
+        let logins = guest_only();
+        let name = match claim(&logins, mechanism, response, origin)? {
+            Claim::Certificate(name) => name,
+            Claim::Password { name, shown, password } => {
+                match logins.attempt(&name, &password, origin.peer, None) {
+                    Attempt::Right(_) => name,
+                    _ => return Err(LoginError::InvalidCredentials(shown)),
+                }
+            }
+        };
+        admitted(&logins, name, origin.peer).map(|name| name.to_string())
     }
 
     fn amqplain(login: &str, password: &str) -> Vec<u8> {

@@ -43,6 +43,7 @@ mod watchdog;
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process;
@@ -84,6 +85,12 @@ use watchdog::Watch;
 
 /// How long clients have to answer connection.close when the broker stops.
 const STOPPING_MAX: Duration = Duration::from_secs(3);
+
+/// Threads that hash passwords at most.
+const HASHERS_MAX: usize = 8;
+
+/// What makes them give way (nice(2)): a third of the share of another thread.
+const HASHERS_NICE: i32 = 5;
 
 /// Why the broker could not start.
 #[derive(Debug, thiserror::Error)]
@@ -209,6 +216,7 @@ impl Server {
             let (lines, inbox) = (logging::follow(), sender.clone());
             spawn("follower", move || follower::run(&lines, &inbox))?;
         }
+        start_hashing(&logins)?;
         let core = start_core(broker, clock, &sender, receiver, router)?;
         let options = ConnectionOptions {
             identity: config.identity(),
@@ -299,6 +307,7 @@ impl Server {
         for thread in self.core {
             let _ = thread.join();
         }
+        self.rim.options.logins.close();
     }
 
     /// Says where clients find it, one line per address.
@@ -344,6 +353,22 @@ fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
     getrandom::fill(&mut key)?;
     let LoginRules { loopback_users, hashing } = login_rules(config);
     Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
+}
+
+/// Starts the threads that hash passwords, one for each core. They give way to the others: a
+/// thousand clients that log in at once are not to slow those down that have.
+fn start_hashing(logins: &Arc<Logins>) -> io::Result<()> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    for _ in 0..cores.min(HASHERS_MAX) {
+        let worker = Arc::clone(logins);
+        spawn("hasher", move || {
+            // Where that is not allowed they work as the others do.
+            let _ = rustix::process::setpriority_process(None, HASHERS_NICE);
+            worker.work();
+        })?;
+        logins.hire();
+    }
+    Ok(())
 }
 
 fn login_rules(config: &Config) -> LoginRules {

@@ -29,6 +29,8 @@ struct State {
     told: bool,
     /// The connection's thread sleeps, or is about to: it has to be woken.
     asleep: bool,
+    /// There is something to look at that is not here.
+    nudged: bool,
     /// It is being woken: a ring of the bell is for it.
     rung: bool,
 }
@@ -55,6 +57,11 @@ impl Outbox {
         self.change(|state| state.stopping = true);
     }
 
+    /// Has the connection look at what it waits for besides.
+    pub(super) fn nudge(&self) {
+        self.change(|state| state.nudged = true);
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
@@ -78,7 +85,8 @@ impl Outbox {
     /// to take.
     pub(super) fn fall_asleep(&self) -> bool {
         let mut state = self.state.lock();
-        state.asleep = state.outputs.is_empty() && state.told == state.stopping;
+        let news = !state.outputs.is_empty() || state.told != state.stopping;
+        state.asleep = !news && !state.nudged;
         state.asleep
     }
 
@@ -86,6 +94,7 @@ impl Outbox {
     pub(super) fn wake_up(&self) -> bool {
         let mut state = self.state.lock();
         state.asleep = false;
+        state.nudged = false;
         let rung = mem::take(&mut state.rung);
         drop(state);
         if rung {
@@ -125,6 +134,19 @@ mod tests {
         outbox.stop();
         assert!(!outbox.fall_asleep(), "the stop came after the look");
         assert!(outbox.take(&mut outputs));
+        assert!(outbox.fall_asleep());
+    }
+
+    #[test]
+    fn a_nudge_before_the_sleep_keeps_awake_and_one_in_it_wakes() {
+        let outbox = Outbox::new(Arc::new(Bell::new().unwrap()));
+        outbox.nudge();
+        assert!(!outbox.take(&mut Vec::new()));
+        assert!(!outbox.fall_asleep());
+        assert!(!outbox.wake_up(), "nothing rang");
+        assert!(outbox.fall_asleep());
+        outbox.nudge();
+        assert!(outbox.wake_up());
         assert!(outbox.fall_asleep());
     }
 

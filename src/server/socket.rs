@@ -95,6 +95,12 @@ fn begin(
     let mut connection = Connection::new(id, peer, Arc::clone(&rim.options), rim.clock.now())
         .with_facts(host, Arc::clone(&traffic));
     connection.set_stranger(stranger);
+    let nudged = Arc::downgrade(&outbox);
+    connection.set_waker(Arc::new(move || {
+        if let Some(outbox) = nudged.upgrade() {
+            outbox.nudge();
+        }
+    }));
     Box::new(Session {
         rim,
         id,
@@ -155,6 +161,10 @@ impl Session<'_> {
                 return Ok(false);
             }
             self.connection.tick(self.rim.clock.now(), &mut self.commands);
+            if self.connection.take_resumed() {
+                let now = self.rim.clock.now();
+                self.connection.receive(now, &mut self.read, &mut self.commands);
+            }
             self.hand_over()?;
         }
     }

@@ -1,5 +1,8 @@
 //! From the protocol header to connection.open.
 
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -82,6 +85,85 @@ fn what_fails_in_the_handshake_fails_without_a_word() {
         assert!(peer.written().is_empty() && peer.connection.is_finished(), "{lines:?} {last:?}");
         assert!(peer.asked().is_empty());
     }
+}
+
+/// A client whose password waits for a worker, of which there is none yet.
+fn hashed() -> (Peer, Arc<Logins>, Receiver<()>) {
+    let logins = Arc::new(guest_with(Hashing::Pbkdf2));
+    logins.hire();
+    let mut peer = Peer::with_logins("127.0.0.1:4711", 1000, Arc::clone(&logins));
+    let (sender, woken) = mpsc::channel();
+    peer.connection.set_waker(Arc::new(move || sender.send(()).unwrap()));
+    peer.write(&PROTOCOL_HEADER);
+    peer.written();
+    (peer, logins, woken)
+}
+
+/// Has the work done that waits, and waits for it.
+fn work((peer, logins, woken): &mut (Peer, Arc<Logins>, Receiver<()>)) {
+    peer.wait(0);
+    assert!(peer.written().is_empty() && !peer.connection.is_finished());
+    let worker = std::thread::spawn({
+        let logins = Arc::clone(logins);
+        move || logins.work()
+    });
+    woken.recv_timeout(Duration::from_secs(60)).unwrap();
+    logins.close();
+    worker.join().unwrap();
+    peer.wait(0);
+}
+
+#[test]
+fn what_comes_while_a_password_is_hashed_is_handled_after_it() {
+    let mut waiting = hashed();
+    waiting.0.write(&[method(0, START_OK), method(0, TUNE_OK), method(0, OPEN)].concat());
+    work(&mut waiting);
+    let mut peer = waiting.0;
+    assert_eq!(peer.written().len(), 1, "connection.tune");
+    assert!(peer.connection.take_resumed() && !peer.connection.take_resumed());
+    peer.write(&[]);
+    assert_eq!(peer.asked(), ["open guest / 2047"]);
+}
+
+#[test]
+fn a_wrong_password_is_answered_when_it_is_hashed() {
+    let mut waiting = hashed();
+    waiting.0.write(&plain("\0guest\0wrong", true));
+    work(&mut waiting);
+    assert!(waiting.0.written()[0].starts_with("0 connection.close reply_code=403"));
+}
+
+#[test]
+fn waiting_for_a_password_to_be_hashed_takes_nothing_off_the_time_for_the_handshake() {
+    let mut waiting = hashed();
+    waiting.0.write(&method(0, START_OK));
+    waiting.0.wait(50);
+    work(&mut waiting);
+    let mut peer = waiting.0;
+    assert_eq!(peer.written().len(), 1, "connection.tune");
+    peer.wait(9);
+    assert!(!peer.connection.is_finished());
+    peer.wait(1);
+    assert!(peer.connection.is_finished());
+}
+
+#[test]
+fn a_client_whose_password_is_not_hashed_in_a_minute_is_left() {
+    let (mut peer, ..) = hashed();
+    peer.write(&method(0, START_OK));
+    peer.wait(59);
+    assert!(!peer.connection.is_finished());
+    peer.wait(1);
+    assert!(peer.written().is_empty() && peer.connection.is_finished());
+}
+
+#[test]
+fn a_client_that_floods_while_its_password_is_hashed_is_refused() {
+    let (mut peer, ..) = hashed();
+    peer.write(&[&method(0, START_OK)[..], &[0; 8192]].concat());
+    assert!(!peer.connection.is_finished());
+    peer.write(&[0]);
+    assert!(peer.written().is_empty() && peer.connection.is_finished());
 }
 
 #[test]

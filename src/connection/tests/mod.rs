@@ -26,7 +26,11 @@ const PUBLISH: &str = "basic.publish exchange=\"logs\" routing_key=\"key\" manda
 
 /// The user guest, from the machine itself.
 pub(super) fn guest_only() -> Logins {
-    let hash = PasswordHash::new(Hashing::Sha256, [0; SALT_OCTETS], b"guest");
+    guest_with(Hashing::Sha256)
+}
+
+fn guest_with(hashing: Hashing) -> Logins {
+    let hash = PasswordHash::new(hashing, [0; SALT_OCTETS], b"guest");
     let guest =
         User { password: Some(hash), tags: vec![], max_connections: None, max_channels: None };
     let users = Arc::new([(ShortString::clipped("guest"), guest)].into());
@@ -48,10 +52,12 @@ impl Peer {
 
     /// Whose bodies may be so long.
     fn with_bodies(address: &str, octets: u64) -> Self {
-        let options = ConnectionOptions {
-            body_octets_max: octets,
-            ..ConnectionOptions::new(Arc::new(guest_only()))
-        };
+        Self::with_logins(address, octets, Arc::new(guest_only()))
+    }
+
+    fn with_logins(address: &str, octets: u64, logins: Arc<Logins>) -> Self {
+        let options =
+            ConnectionOptions { body_octets_max: octets, ..ConnectionOptions::new(logins) };
         let now = Timestamp(1_000_000);
         let peer = address.parse().unwrap();
         let connection = Connection::new(ConnectionId(1), peer, Arc::new(options), now);

@@ -1,6 +1,7 @@
 //! The whole broker in this process, over real sockets.
 
 mod endings;
+mod logins;
 #[cfg(feature = "tls")]
 mod tls;
 
