@@ -65,7 +65,8 @@ id!(
     "s"
 );
 
-/// A moment in milliseconds since the Unix epoch, given to the broker from outside.
+/// A moment of the broker's own time ([`crate::clock`]), in milliseconds, given from outside. It
+/// began as the wall clock's, and follows no step of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 

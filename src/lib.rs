@@ -9,6 +9,9 @@
 // Newtypes for everything that is counted or named by a number.
 pub mod ids;
 
+// The broker's own time, and how it goes on after a restart; arithmetic only.
+pub mod clock;
+
 // Planted bugs that the tests must find; only with the feature `mutants`.
 mod mutants;
 

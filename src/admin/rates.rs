@@ -61,6 +61,8 @@ pub(super) struct Rates {
 #[derive(Clone, Debug)]
 struct Sample {
     at: Timestamp,
+    /// The wall clock, which is what is shown: milliseconds since the Unix epoch.
+    wall: u64,
     values: Box<[u64]>,
 }
 
@@ -103,7 +105,11 @@ impl Rates {
     }
 
     /// Takes a sample of everything; what is not in it is forgotten.
-    pub(super) fn sample(&self, now: Timestamp, things: impl Iterator<Item = (Key, Counters)>) {
+    pub(super) fn sample(
+        &self,
+        (now, wall): (Timestamp, u64),
+        things: impl Iterator<Item = (Key, Counters)>,
+    ) {
         let mut series = self.series.lock();
         let before = std::mem::take(&mut *series);
         let small = before.len() <= THINGS_MAX;
@@ -111,7 +117,7 @@ impl Rates {
         for (key, counters) in things {
             let mut samples = before.remove(&key).unwrap_or_default();
             let values = counters.into_iter().map(|(_, value)| value).collect();
-            samples.push_front(Sample { at: now, values });
+            samples.push_front(Sample { at: now, wall, values });
             samples.truncate(match key {
                 Key::Overview => OVERVIEW_SAMPLES_MAX,
                 _ if small => SAMPLES_MAX,
@@ -141,10 +147,10 @@ impl Rates {
         window: Option<Window>,
     ) -> Map<String, Value> {
         let series = self.series.lock();
-        let mut sums: BTreeMap<Reverse<Timestamp>, Box<[u64]>> = BTreeMap::new();
+        let mut sums: BTreeMap<Reverse<(Timestamp, u64)>, Box<[u64]>> = BTreeMap::new();
         for part in parts {
             for sample in series.get(&part.key).into_iter().flatten() {
-                let sum = sums.entry(Reverse(sample.at));
+                let sum = sums.entry(Reverse((sample.at, sample.wall)));
                 let sum = sum.or_insert_with(|| vec![0; counters.len()].into_boxed_slice());
                 for (from, to) in part.places {
                     if let (Some(value), Some(total)) = (sample.values.get(*from), sum.get_mut(*to))
@@ -154,8 +160,10 @@ impl Rates {
                 }
             }
         }
-        let samples: VecDeque<_> =
-            sums.into_iter().map(|(Reverse(at), values)| Sample { at, values }).collect();
+        let samples: VecDeque<_> = sums
+            .into_iter()
+            .map(|(Reverse((at, wall)), values)| Sample { at, wall, values })
+            .collect();
         described(Some(&samples), counters, window)
     }
 }
@@ -209,7 +217,7 @@ fn details(samples: Option<&VecDeque<Sample>>, place: usize, window: Option<Wind
     };
     let count = shown.len().max(1) as f64;
     let average = shown.iter().map(|sample| value(sample) as f64).sum::<f64>() / count;
-    let points = shown.iter().map(|it| json!({ "sample": value(it), "timestamp": it.at.0 }));
+    let points = shown.iter().map(|it| json!({ "sample": value(it), "timestamp": it.wall }));
     let points: Vec<_> = points.collect();
     json!({ "rate": rate, "samples": points, "avg_rate": average_rate, "avg": average })
 }
@@ -233,7 +241,7 @@ mod tests {
         let rates = Rates::default();
         for (at, value) in [(0, 0), (5_000, 50), (10_000, 200)] {
             let things = [(Key::Overview, vec![("publish", value)])];
-            rates.sample(Timestamp(at), things.into_iter());
+            rates.sample((Timestamp(at), at), things.into_iter());
         }
         let described = rates.describe(Key::Overview, &[("publish", 201)], None);
         assert_eq!(described["publish"], 201);
@@ -249,9 +257,9 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten_and_what_is_kept_is_bounded() {
         let rates = Rates::default();
-        rates.sample(Timestamp(1), [(Key::Queue(1), vec![("x", 1)])].into_iter());
+        rates.sample((Timestamp(1), 1), [(Key::Queue(1), vec![("x", 1)])].into_iter());
         for at in 0..100 {
-            rates.sample(Timestamp(at), [(Key::Queue(2), vec![("x", 1)])].into_iter());
+            rates.sample((Timestamp(at), at), [(Key::Queue(2), vec![("x", 1)])].into_iter());
         }
         let series = rates.series.lock();
         assert_eq!(series.keys().copied().collect::<Vec<_>>(), [Key::Queue(2)]);

@@ -105,7 +105,9 @@ impl Site {
     pub(super) fn sample(&self) {
         loop {
             match self.things() {
-                Ok(things) => self.rates.sample(self.door.now(), things.into_iter()),
+                Ok(things) => {
+                    self.rates.sample((self.door.now(), self.door.wall()), things.into_iter())
+                }
                 Err(Closed) => return,
             }
             thread::sleep(Duration::from_secs(INTERVAL_SECONDS));

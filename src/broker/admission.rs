@@ -38,7 +38,7 @@ impl Broker {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Admission::Nowhere };
         if let (Options::Delayed(..), Some(queue)) = (&exchange.declared.options, exchange.delays)
-            && due(message, now).is_some()
+            && due(message, now, self.clocks.wall).is_some()
         {
             return Admission::Delay(queue);
         }

@@ -128,7 +128,7 @@ impl Broker {
         let death = Death {
             queue: queue.name(),
             reason: dead.reason,
-            now: self.now,
+            seconds: self.wall(self.now) / 1000,
             exchange: &exchange,
             routing_key: settings.dead_letter_routing_key.as_deref(),
         };

@@ -12,7 +12,6 @@
 //!
 //! Left out: keys of the `BCC` header, which is gone before the message waits anywhere.
 
-use crate::ids::Timestamp;
 use crate::message::Message;
 use crate::wire::{Field, Properties, ShortBytes, ShortString, Table};
 
@@ -47,8 +46,8 @@ pub(super) struct Death<'a> {
     pub queue: &'a str,
     /// Why.
     pub reason: Reason,
-    /// When.
-    pub now: Timestamp,
+    /// When, by the wall clock, in seconds since the Unix epoch.
+    pub seconds: u64,
     /// Where it is published to now.
     pub exchange: &'a str,
     /// The key that it gets; `None` is its own.
@@ -137,7 +136,7 @@ fn first_time(
         ("count", Field::I64(1)),
         ("reason", text(death.reason.name().as_bytes())),
         ("queue", text(death.queue.as_bytes())),
-        ("time", Field::Timestamp(death.now.0 / 1000)),
+        ("time", Field::Timestamp(death.seconds)),
         ("exchange", text(message.exchange().as_bytes())),
         ("routing-keys", Field::Array(keys.map(text).collect())),
     ];

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::clock::WallClock;
 use crate::ids::{ExchangeId, Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::{Location, Outstanding};
@@ -152,8 +153,8 @@ impl Kept {
     }
 }
 
-/// When a message is due, if it asks for a delay.
-pub(super) fn due(message: &Message, published: Timestamp) -> Option<Timestamp> {
+/// When a message is due, if it asks for a delay. A moment of delivery is one of the wall clock's.
+pub(super) fn due(message: &Message, published: Timestamp, wall: WallClock) -> Option<Timestamp> {
     let latest = published.0.saturating_add(DELAY_MS_MAX);
     let after = header(message, DELAY).and_then(|field| milliseconds(&field));
     let at = || match header(message, DELIVERY_TIME)? {
@@ -162,7 +163,7 @@ pub(super) fn due(message: &Message, published: Timestamp) -> Option<Timestamp> 
     };
     let due = match after {
         Some(delay) => published.0.saturating_add(delay),
-        None => at()?,
+        None => wall.time(at()?).0,
     };
     (due > published.0).then_some(Timestamp(due.min(latest)))
 }
@@ -290,7 +291,7 @@ impl Broker {
                 Err(error) => return self.store_failed(Some(id), error),
             };
             let published = queue.published(&item);
-            let due = due(&message, published).unwrap_or(published);
+            let due = due(&message, published, self.clocks.wall).unwrap_or(published);
             if let Some((_, count)) = self.delayed.queues.get_mut(&id) {
                 *count += 1;
             }

@@ -136,6 +136,7 @@ impl Broker {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<SyncRequest>, StoreError> {
+        self.sample_clocks();
         self.write_journal()?;
         if self.holds_outputs() {
             return Ok(None);

@@ -30,7 +30,7 @@ impl Broker {
     /// Tells an event, if anybody listens: then `facts` says what it is about.
     pub(super) fn event(&mut self, name: &str, facts: impl FnOnce(&Self) -> Facts) {
         let Some(exchange) = self.listened_to() else { return };
-        let now = self.now.0;
+        let now = self.wall(self.now);
         let user = self.turn.actor.and_then(|place| self.connections.get(place));
         let user = user.map_or_else(ShortString::default, |connection| connection.user.clone());
         let mut facts = facts(self);

@@ -26,7 +26,7 @@ impl Broker {
         let properties = Properties {
             content_type: Some(ShortBytes::clipped(b"text/plain")),
             headers: Some(headers),
-            timestamp: Some(self.now.0 / 1000),
+            timestamp: Some(self.wall(self.now) / 1000),
             ..Properties::default()
         };
         self.tell(id, notice(LOG, level, &properties, line.as_bytes()));

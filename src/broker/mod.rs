@@ -118,7 +118,7 @@ use names::Names;
 use pacing::Pacing;
 use queue::{Budget, Queue};
 use routing::Scratch;
-use timers::Timers;
+use timers::{Clocks, Timers};
 use vhost::{Exchange, VirtualHost};
 use work::Work;
 
@@ -158,6 +158,7 @@ pub struct Broker {
     /// The time of the turn that is going on.
     now: Timestamp,
     timers: Timers,
+    clocks: Clocks,
     morgue: Morgue,
     drops: Drops,
     statistics: Statistics,

@@ -1,5 +1,7 @@
 //! What a broker can be told from outside, and what holds if nothing is said.
 
+use crate::clock::Reading;
+
 use super::fsync::FsyncPolicy;
 
 /// What a broker can be told from outside.
@@ -17,6 +19,9 @@ pub struct BrokerOptions {
     pub transactions_bytes_max: u64,
     /// Where server-made names begin.
     pub seed: u64,
+    /// What the machine's clocks show when the broker is opened. Without it, and none told later,
+    /// times are the wall clock's.
+    pub reading: Option<Reading>,
     /// Whether a first start makes the vhost `/` and the user `guest`.
     pub defaults: bool,
     /// What the broker calls itself where RabbitMQ tells the name of a node.
@@ -38,6 +43,7 @@ impl Default for BrokerOptions {
             resident_bytes_max: 64 * 1024 * 1024,
             transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,
+            reading: None,
             defaults: true,
             node: "leveret@localhost".to_owned(),
             log_exchange: false,

@@ -41,7 +41,7 @@ use super::replay::Replays;
 use super::replayed::{BrokerError, read_change, replayed_exchange, replayed_queue};
 use super::restore::Batch;
 use super::routing::Scratch;
-use super::timers::Timers;
+use super::timers::{Clocks, Timers};
 use super::{Broker, BrokerOptions};
 
 impl Broker {
@@ -71,6 +71,7 @@ impl Broker {
         broker.check_users(&recovery)?;
         // Up to here nothing is changed on disk: a directory that is refused is refused again.
         broker.store.accept(&recovery)?;
+        broker.resume_clocks();
         broker.restore_messages(&mut recovery, &mut replays)?;
         for queue in broker.queues.values_mut() {
             queue.find_headers()?;
@@ -155,6 +156,7 @@ impl Broker {
             next_consumer: 0,
             now: Default::default(),
             timers: Timers::default(),
+            clocks: Clocks::default(),
             morgue: Morgue::default(),
             drops: Drops::default(),
             statistics: Default::default(),
@@ -245,6 +247,7 @@ impl Broker {
             }
             // A run that ends before it begins: nothing is in it.
             Entry::Settle { .. } | Entry::Deliver { .. } | Entry::GiveBack { .. } => {}
+            Entry::Sample(sample) => self.clocks.found = Some(sample),
             Entry::Offset(offset) => self.replay_offset(&offset),
             Entry::Redeliver { queue, before } => {
                 if let Some(replay) = replays.get_mut(&queue) {

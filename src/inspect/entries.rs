@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::Sample;
 use crate::ids::{QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::{Entry, Place, StreamOffset};
@@ -38,6 +39,7 @@ fn name(entry: &Entry) -> &'static str {
         Entry::Purge { .. } => "purge",
         Entry::Redeliver { .. } => "redeliver",
         Entry::Offset(_) => "offset",
+        Entry::Sample(_) => "sample",
     }
 }
 
@@ -76,6 +78,12 @@ fn values(entry: &Entry) -> Vec<Fact> {
         Entry::Offset(StreamOffset { queue, consumer_tag, next }) => {
             vec![of(*queue), ("consumer_tag", json!(consumer_tag)), ("next", json!(next.0))]
         }
+        Entry::Sample(Sample { time, reading, boot }) => vec![
+            ("time", json!(time.0)),
+            ("wall_clock", json!(reading.wall)),
+            ("uptime", json!(reading.uptime)),
+            ("boot", json!(boot)),
+        ],
         Entry::Remember { virtual_host, exchange, until, header } => vec![
             ("virtual_host", json!(virtual_host)),
             ("exchange", json!(exchange)),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::WallClock;
 use crate::ids::Timestamp;
 use crate::message::Message;
 use crate::wire::Properties;
@@ -15,6 +16,8 @@ const BODY_BYTES_MAX: usize = 4096;
 pub(super) struct Lines<'a> {
     pub json: bool,
     pub bodies: bool,
+    /// From the broker's time to the wall clock's, where that is known.
+    pub wall: WallClock,
     pub out: &'a mut dyn Write,
 }
 
@@ -43,7 +46,7 @@ impl Lines<'_> {
         let properties =
             properties.map_or_else(|error| error.to_string(), |found| found.to_string());
         let mut facts = vec![
-            ("published", json!(published.0)),
+            ("published", json!(self.wall.of(published))),
             ("persistent", json!(message.persistent())),
             ("exchange", json!(message.exchange())),
             ("routing_key", json!(String::from_utf8_lossy(message.routing_key()))),

@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::clock::WallClock;
 use crate::store::{self, Disk, ReadOnlyDisk, StoreError};
 
 use recovered::Recovered;
@@ -121,7 +122,8 @@ fn look(
     } else {
         text::print(&found, recovered.as_ref(), path, out)?;
     }
-    let mut lines = lines::Lines { json: options.json, bodies: options.bodies, out };
+    let (json, bodies, wall) = (options.json, options.bodies, WallClock::default());
+    let mut lines = lines::Lines { json, bodies, wall, out };
     if let (Some(name), Some(recovered)) = (&options.queue, &mut recovered) {
         recovered.messages(name, &mut lines)?;
     }

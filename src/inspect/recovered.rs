@@ -18,6 +18,7 @@ use super::InspectError;
 use super::entries;
 use super::lines::Lines;
 use crate::broker::{Broker, BrokerError, BrokerOptions};
+use crate::clock::{Sample, WallClock};
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 use crate::store::{
@@ -32,6 +33,7 @@ pub(super) struct Recovered {
     /// Users, permissions, vhosts and policies, as the changes that make them.
     pub changes: Vec<String>,
     pub queues: BTreeMap<QueueId, Queue>,
+    wall: WallClock,
     store: Store,
     recovery: Recovery,
 }
@@ -77,8 +79,8 @@ impl Recovered {
         let (store, recovery) = open(&overlay)?;
         Broker::open(store, recovery, BrokerOptions::default())?.close_store()?;
         let (store, recovery) = open(&overlay)?;
-        let (definitions, changes, queues) = Default::default();
-        let mut recovered = Self { definitions, changes, queues, store, recovery };
+        let (definitions, changes, queues, wall) = Default::default();
+        let mut recovered = Self { definitions, changes, queues, wall, store, recovery };
         let mut queue_of = BTreeMap::new();
         for entry in recovered.recovery.entries() {
             match entry? {
@@ -91,6 +93,9 @@ impl Recovered {
                         queue_of.insert(queue, queue);
                         recovered.queues.insert(queue, declared);
                     }
+                }
+                Entry::Sample(Sample { time, reading, .. }) => {
+                    recovered.wall = WallClock::at(time, reading.wall);
                 }
                 Entry::Change { table } => recovered.changes.push(entries::change(&table)),
                 entry => learn(&mut recovered.queues, &mut queue_of, entry),
@@ -105,6 +110,7 @@ impl Recovered {
         name: &str,
         lines: &mut Lines<'_>,
     ) -> Result<(), InspectError> {
+        lines.wall = self.wall;
         for queue in self.queues.values().filter(|queue| queue.name == name) {
             let mut levels: Vec<_> = queue.levels.iter().collect();
             levels.sort_unstable_by_key(|(id, level)| (Reverse(level.priority), **id));

@@ -21,12 +21,7 @@ pub fn print(
     // Opening makes what is missing; here that would be a mistake in the name.
     std::fs::read_dir(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let broker = super::open_broker(
-        config,
-        super::Clock::new(),
-        &super::limits::raise(),
-        super::memory::total(),
-    )?;
+    let (broker, _) = super::open_broker(config, &super::limits::raise(), super::memory::total())?;
     let current = broker.definitions();
     let logins = super::logins(config, &broker)?;
     let text = match compared {

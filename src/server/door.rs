@@ -21,6 +21,7 @@ use crate::connection::Logins;
 use crate::ids::{ConnectionId, Timestamp};
 
 use super::bell::Bell;
+use super::clock;
 use super::inbox::Input;
 use super::outbox::Outbox;
 use super::rim::Rim;
@@ -95,7 +96,12 @@ impl Door {
         Ok(Line { rim: Arc::clone(&self.rim), id, outbox })
     }
 
-    /// The broker's time.
+    /// The wall clock: milliseconds since the Unix epoch.
+    pub fn wall(&self) -> u64 {
+        clock::wall()
+    }
+
+    /// The time that this process has measured, whatever becomes of the wall clock.
     pub fn now(&self) -> Timestamp {
         self.rim.clock.now()
     }

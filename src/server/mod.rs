@@ -74,7 +74,7 @@ pub use tls::TlsError;
 pub use vitals::Vitals;
 
 use bell::{Bell, Bells};
-use clock::Clock;
+use clock::{BrokerClock, Clock};
 use inbox::{Inbox, Inlet, Input, inbox};
 use limits::Limits;
 use reserved::Reserved;
@@ -198,7 +198,7 @@ impl Server {
         let reserved = Reserved::all(config, &secure)?;
         // Restored before anybody can connect: clients that can connect can work.
         let memory = memory::total();
-        let mut broker = open_broker(config, clock, &limits, memory)?;
+        let (mut broker, time) = open_broker(config, &limits, memory)?;
         let doors: Vec<_> = reserved.into_iter().map(Reserved::open).collect::<Result<_, _>>()?;
         let addresses =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
@@ -217,7 +217,7 @@ impl Server {
             spawn("follower", move || follower::run(&lines, &inbox))?;
         }
         start_hashing(&logins)?;
-        let core = start_core(broker, clock, &sender, receiver, router)?;
+        let core = start_core(broker, time, &sender, receiver, router)?;
         let options = ConnectionOptions {
             identity: config.identity(),
             ..ConnectionOptions::new(logins).with_memory(memory)
@@ -326,25 +326,27 @@ impl Server {
 
 fn open_broker(
     config: &Config,
-    clock: Clock,
     limits: &Limits,
     memory: u64,
-) -> Result<Broker, ServerError> {
+) -> Result<(Broker, BrokerClock), ServerError> {
     let disk = RealDisk::new(&config.data_dir)
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
     let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
     let sizes = sizes.for_disk(watchdog::disk_total(&config.data_dir));
     let store = StoreOptions { open_files_max: limits.files_max, ..sizes };
     let (store, recovery) = Store::examine(Arc::new(disk), store)?;
-    let now = clock.now();
-    let (fsync, strict, seed) = (config.fsync, config.strict, now.0);
+    let reading = clock::read();
+    let (fsync, strict, seed) = (config.fsync, config.strict, reading.wall);
     let defaults = config.definitions.is_none();
     let mut options = BrokerOptions { fsync, strict, seed, defaults, ..BrokerOptions::default() };
     // On a small machine messages go to disk before they are the reason for an alarm.
     options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
+    options.reading = Some(reading);
     options.log_exchange = config.log_exchange;
     options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
-    Ok(Broker::open(store, recovery, options)?)
+    let broker = Broker::open(store, recovery, options)?;
+    let time = BrokerClock::new(broker.now(), reading);
+    Ok((broker, time))
 }
 
 /// The users that the broker has, for the threads of connections.
@@ -379,7 +381,7 @@ fn login_rules(config: &Config) -> LoginRules {
 
 fn start_core(
     broker: Broker,
-    clock: Clock,
+    clock: BrokerClock,
     sender: &Inlet,
     receiver: Inbox,
     (logins, vitals): (Arc<Logins>, Arc<Vitals>),

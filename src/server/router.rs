@@ -13,7 +13,7 @@ use crate::ids::{ConnectionId, SyncPoint, Timestamp};
 use crate::logging;
 use crate::store::{CheckpointJob, StoreError, SyncRequest};
 
-use super::clock::Clock;
+use super::clock::{self, BrokerClock};
 use super::inbox::{Inbox, Input};
 use super::outbox::Outbox;
 use super::vitals::Vitals;
@@ -25,7 +25,7 @@ const TURN_COMMANDS_MAX: usize = 4096;
 /// The broker and the ways out of it.
 pub(super) struct Router {
     broker: Broker,
-    clock: Clock,
+    clock: BrokerClock,
     syncer: Sender<SyncRequest>,
     checkpointer: Sender<CheckpointJob>,
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
@@ -49,7 +49,7 @@ impl Router {
     /// A router for a broker, with the threads that do its waiting for the disk.
     pub(super) fn new(
         broker: Broker,
-        clock: Clock,
+        clock: BrokerClock,
         (syncer, checkpointer): (Sender<SyncRequest>, Sender<CheckpointJob>),
         logins: Arc<Logins>,
         vitals: Arc<Vitals>,
@@ -74,7 +74,9 @@ impl Router {
         while !self.finishing {
             let timeout = self.broker.next_deadline().map(|deadline| self.clock.until(deadline));
             let mut input = inbox.wait(timeout);
-            let (now, began) = (self.clock.now(), Instant::now());
+            let (reading, began) = (clock::read(), Instant::now());
+            let now = self.clock.at(reading);
+            self.broker.read_clocks(now, reading);
             let mut commands = 0;
             while let Some(next) = input {
                 commands += next.commands();

@@ -1,7 +1,9 @@
 //! The watchdog's thread: looks at the disk and at memory, and tells the broker when they run low.
 //!
 //! It looks once a second, five times a second while something is low, so that publishers go on
-//! soon after there is room again. While all is well the router does not hear of it.
+//! soon after there is room again. While all is well the router does not hear of it. It is also told
+//! when the wall clock was set or the machine was suspended: it may be asleep until a moment that is
+//! past by then.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::broker::Measures;
 
+use super::clock::Jumps;
 use super::inbox::Input;
 use super::memory;
 use super::rim::Rim;
@@ -34,11 +37,13 @@ pub(super) struct Watch {
 /// Looks until the rim is closed.
 pub(super) fn run(watch: &Watch, rim: &Rim) {
     let mut alarmed = false;
+    let mut jumps = Jumps::new(&rim.clock);
     loop {
         let measures = watch.measure();
         rim.vitals.measured(measures);
         let alarming = measures.alarming();
-        if (alarming || alarmed) && rim.inbox.send(Input::Measured(measures)).is_err() {
+        let news = alarming || alarmed || jumps.any(&rim.clock);
+        if news && rim.inbox.send(Input::Measured(measures)).is_err() {
             return;
         }
         alarmed = alarming;

@@ -331,6 +331,11 @@ impl Journal {
     }
 
     /// How much was written since the last checkpoint began, in octets.
+    /// Whether entries wait to be written.
+    pub fn has_entries(&self) -> bool {
+        self.delivered.is_some() || self.settled.is_some() || self.writer.gather.len() > 0
+    }
+
     pub(super) fn length(&self) -> u64 {
         self.position
     }

@@ -60,6 +60,8 @@ mod log;
 
 mod offset;
 
+mod sample;
+
 mod entry;
 
 mod room;

@@ -1,8 +1,10 @@
 //! The journal's entries about messages that move: to other queues, to another priority's level,
-//! back to their consumers.
+//! back to their consumers. And what the clocks showed.
 
 use super::entry::{self, Place};
 use super::journal::Journal;
+use super::sample;
+use crate::clock::Sample;
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 
@@ -26,6 +28,11 @@ impl Journal {
     pub fn level(&mut self, queue: QueueId, priority: u8, id: QueueId) {
         self.writer.saw(id);
         self.put(|gather| entry::put_level(gather, queue, priority, id));
+    }
+
+    /// What the clocks show.
+    pub fn sample(&mut self, sample: &Sample) {
+        self.put(|gather| sample::put(gather, sample));
     }
 
     /// A delivery of a message was given back without having failed.

@@ -16,7 +16,9 @@ use super::header::{FileHeader, FileKind, Previous};
 use super::journal::EntryWriter;
 use super::offset;
 use super::record::{self, FIRST_RECORD, Step};
+use super::sample;
 use super::segment::LogState;
+use crate::clock::Sample;
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 
@@ -43,6 +45,11 @@ impl Snapshot {
     pub fn define(&mut self, virtual_host: &str, queue: QueueId, method: &[u8]) {
         self.writer.saw(queue);
         self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));
+    }
+
+    /// What the clocks show: before all definitions.
+    pub fn sample(&mut self, sample: &Sample) {
+        self.writer.put(0, |gather| sample::put(gather, sample));
     }
 
     /// What a user, a vhost, a policy and so on is: before all other definitions.

@@ -47,6 +47,8 @@ pub struct Store {
     slot_next: u64,
     /// Queues whose logs were asked for, until the first checkpoint shows which are left over.
     known: Mutex<Option<BTreeSet<QueueId>>>,
+    /// The run of the operating system; empty if it cannot be told.
+    boot: String,
     /// Recovery had to choose or leave out something: no log may be taken for left over.
     guessed: bool,
     /// The next checkpoint accounts for a power cut.
@@ -92,6 +94,7 @@ impl Store {
         let generations = Generations { previous: recovery.last_journal(), current };
         let (file, queue_max) = (JournalFile::unmade(), recovery.queue_max());
         let store = Self {
+            boot: directory.disk.boot().unwrap_or_default(),
             journal: Journal::new(directory.clone(), generations, file, &options, queue_max),
             directory,
             options,
@@ -186,6 +189,11 @@ impl Store {
     /// The journal.
     pub fn journal(&mut self) -> &mut Journal {
         &mut self.journal
+    }
+
+    /// Names the run of the operating system; empty if it cannot be told.
+    pub fn boot(&self) -> &str {
+        &self.boot
     }
 
     /// Whether the journal has grown so long that a checkpoint is due.

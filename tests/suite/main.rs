@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod clocks;
 mod configuration;
 mod coverage;
 #[cfg(feature = "management")]

@@ -25,6 +25,7 @@
 //!   wait 1500                                       so many milliseconds pass, and what they bring
 //!   drops                                           how many messages left unacknowledged, and why
 //!   crash / restart                                 the broker is killed, or stopped, and begun again
+//!   wall +3600000                               the wall clock is set forward by so many ms
 //!   at 1500ms                                       the clock stands so long after the script's begin
 //!   tracing on / off                                the firehose of vhost /
 //!   strict                                          the broker is begun again, as strict as RabbitMQ
@@ -44,6 +45,7 @@ use leveret::broker::drops::Cause;
 use leveret::broker::{
     Broker, BrokerOptions, Command, Effects, Measures, Move, OpenConnection, Publish,
 };
+use leveret::clock::Reading;
 use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::message::Message;
 use leveret::store::{MemoryDisk, Store, StoreOptions};
@@ -180,6 +182,9 @@ fn repeated(line: &str) -> (usize, &str) {
     counted.unwrap_or((1, line))
 }
 
+/// No command takes so many turns: a timer would be due for ever.
+const TURNS_MAX: usize = 10_000;
+
 /// When a script begins.
 const BEGIN: Timestamp = Timestamp(1_000_000);
 
@@ -197,6 +202,10 @@ struct Stage {
     work_per_turn: u64,
     pending: Option<SyncPoint>,
     now: Timestamp,
+    /// The wall clock is ahead of the broker's time by so much, if a script has set it.
+    ahead: Option<i64>,
+    /// The turns of the command that is being done.
+    turns: usize,
     outputs: String,
 }
 
@@ -215,6 +224,8 @@ impl Stage {
             work_per_turn,
             pending: None,
             now: BEGIN,
+            ahead: None,
+            turns: 0,
             outputs: String::new(),
         };
         stage.open();
@@ -229,6 +240,7 @@ impl Stage {
             transactions_bytes_max: 300 << 20,
             strict: self.strict,
             work_per_turn: self.work_per_turn,
+            reading: self.reading(),
             ..BrokerOptions::default()
         };
         self.broker = Some(Broker::open(store, recovery, options).expect("it recovers"));
@@ -238,12 +250,31 @@ impl Stage {
         self.effects = Effects::default();
     }
 
+    /// What the clocks show, if a script has set the wall clock.
+    fn reading(&self) -> Option<Reading> {
+        let wall = self.now.0.saturating_add_signed(self.ahead?);
+        Some(Reading { wall, uptime: self.now.0 })
+    }
+
+    /// Sets the wall clock.
+    fn wall(&mut self, step: &str) -> Result<(), String> {
+        let step: i64 = step.parse().map_err(|_| "by how much?")?;
+        let before = self.ahead.unwrap_or_default();
+        if let (None, Some(broker)) = (self.ahead.replace(before), &mut self.broker) {
+            broker.read_clocks(self.now, Reading { wall: self.now.0, uptime: self.now.0 });
+        }
+        self.ahead = Some(before + step);
+        Ok(())
+    }
+
     fn command(&mut self, line: &str) -> Result<(), String> {
+        self.turns = 0;
         match line.split_once(' ') {
             Some(("alarm", figures)) => self.alarm(figures),
             None => self.verb(line),
             Some(("change", change)) => self.change(change),
             Some(("at", time)) => self.at(time),
+            Some(("wall", step)) => self.wall(step),
             Some(("tracing", on)) => {
                 let broker = self.broker.as_mut().ok_or("no broker")?;
                 broker
@@ -429,13 +460,19 @@ impl Stage {
     }
 
     fn apply(&mut self, id: ConnectionId, command: Command) {
+        let reading = self.reading();
         if let Some(broker) = &mut self.broker {
+            if let Some(reading) = reading {
+                broker.read_clocks(self.now, reading);
+            }
             broker.apply(self.now, id, command, &mut self.effects);
         }
     }
 
     /// A turn, and those that long work needs after it.
     fn end_turn(&mut self) {
+        self.turns += 1;
+        assert!(self.turns < TURNS_MAX, "one command takes {TURNS_MAX} turns");
         self.turn();
         let mut turns = 0;
         while self.broker.as_ref().is_some_and(Broker::is_working) {
@@ -446,7 +483,11 @@ impl Stage {
     }
 
     fn turn(&mut self) {
+        let reading = self.reading();
         let Some(broker) = &mut self.broker else { return };
+        if let Some(reading) = reading {
+            broker.read_clocks(self.now, reading);
+        }
         let request = broker.end_turn(self.now, &mut self.effects).expect("the disk works");
         if let Some(request) = request {
             request.run().expect("the disk works");

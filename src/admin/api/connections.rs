@@ -116,7 +116,7 @@ fn connection(site: &Site, row: &ConnectionRow, window: Option<Window>) -> Value
         "user_who_performed_action": row.user.as_str(),
         "vhost": row.virtual_host.as_str(),
         "auth_mechanism": row.mechanism,
-        "connected_at": row.opened.0,
+        "connected_at": row.opened,
         "channels": row.channels,
         "channel_max": row.channel_max,
         "frame_max": row.frame_max,

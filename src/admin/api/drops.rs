@@ -53,9 +53,9 @@ fn counts(counts: &Counts) -> Value {
     Value::Object(counts.entries().map(|(name, count)| (name.to_owned(), json!(count))).collect())
 }
 
-fn trace(trace: &Trace) -> Value {
+fn trace((at, trace): &(u64, Trace)) -> Value {
     json!({
-        "at": trace.at.0,
+        "at": at,
         "cause": trace.cause.name(),
         "exchange": trace.exchange,
         "routing_key": table::text(&trace.routing_key),

@@ -127,7 +127,7 @@ pub(in super::super) fn peek(site: &Site, ask: &Ask) -> Answer {
     let found = found.ok_or_else(Refusal::not_found)?;
     let values = found.iter().map(|peeked| {
         let mut value = shown.message(&peeked.message, peeked.redelivered);
-        value["published_at"] = json!(peeked.published.0);
+        value["published_at"] = json!(peeked.published);
         value
     });
     ok(&values.collect())

@@ -25,7 +25,7 @@ impl Broker {
             virtual_host: self.vhosts[connection.vhost].name.clone(),
             user: connection.user.clone(),
             mechanism: facts.mechanism.clone(),
-            opened: connection.opened,
+            opened: self.wall(connection.opened),
             client_properties: connection.client_properties.clone(),
             channels: connection.channels.len(),
             channel_max: connection.channel_max,

@@ -10,8 +10,9 @@ use super::DestinationKind;
 pub struct Dropped {
     /// How many, by cause.
     pub counts: Counts,
-    /// The last few, the latest first.
-    pub last: Vec<Trace>,
+    /// The last few, the latest first, each with when it was by the wall clock: milliseconds since
+    /// the Unix epoch.
+    pub last: Vec<(u64, Trace)>,
 }
 
 impl Broker {
@@ -23,7 +24,8 @@ impl Broker {
             DestinationKind::Exchange => self.drops.of_exchange(*vhost.exchanges.get(name)?),
         };
         let dropped = ledger.map(|ledger| {
-            let mut last: Vec<_> = ledger.traces().cloned().collect();
+            let mut last: Vec<_> =
+                ledger.traces().map(|trace| (self.wall(trace.at), trace.clone())).collect();
             last.reverse();
             Dropped { counts: *ledger.counts(), last }
         });

@@ -1,6 +1,5 @@
 //! A look into a queue that takes nothing out: no message moves, none counts as delivered.
 
-use crate::ids::Timestamp;
 use crate::message::Message;
 use crate::store::Stored;
 
@@ -13,8 +12,8 @@ pub struct PeekedMessage {
     pub message: Message,
     /// It may have been delivered before.
     pub redelivered: bool,
-    /// When it was published.
-    pub published: Timestamp,
+    /// When it was published, by the wall clock: milliseconds since the Unix epoch.
+    pub published: u64,
 }
 
 impl Broker {
@@ -26,6 +25,7 @@ impl Broker {
         name: &str,
         count: usize,
     ) -> Option<Vec<PeekedMessage>> {
+        let wall = self.clocks.wall;
         let vhost = self.vhosts.iter().find(|candidate| *candidate.name == *vhost)?;
         let queue = self.queues.get_mut(vhost.queues.get(name)?)?;
         if queue.is_stream() {
@@ -36,7 +36,7 @@ impl Broker {
             let peeked = |Stored { message, published, .. }: Stored| PeekedMessage {
                 message,
                 redelivered: false,
-                published,
+                published: wall.of(published),
             };
             return Some(stored.into_iter().map(peeked).collect());
         }
@@ -45,7 +45,7 @@ impl Broker {
         while messages.len() < count {
             match queue.take() {
                 Ok(Some((item, message))) => {
-                    let (redelivered, published) = (item.deliveries > 0, item.published);
+                    let (redelivered, published) = (item.deliveries > 0, wall.of(item.published));
                     messages.push(PeekedMessage { message, redelivered, published });
                     taken.push(item);
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
+use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId};
 use crate::wire::{ShortString, Table};
 
 use super::DestinationKind;
@@ -92,7 +92,7 @@ pub struct ConnectionRow {
     /// How.
     pub mechanism: String,
     /// When, in milliseconds since 1970.
-    pub opened: Timestamp,
+    pub opened: u64,
     /// What the client says of itself.
     pub client_properties: Table,
     /// Channels it has.

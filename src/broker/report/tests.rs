@@ -121,7 +121,7 @@ fn messages_are_counted_where_they_are_and_where_they_went() {
     let Report::Dropped(Some(found)) = stage.0.answer(&query) else { unreachable!() };
     assert_eq!(found.counts.of(Cause::Unroutable), 1);
     assert_eq!(found.last.len(), 1);
-    assert_eq!(found.last[0].routing_key, b"nowhere");
+    assert_eq!(found.last[0].1.routing_key, b"nowhere");
     let (virtual_host, of) = (name("/"), DestinationKind::Queue);
     let query = Query::Dropped { virtual_host, of, name: name("none") };
     assert!(matches!(stage.0.answer(&query), Report::Dropped(None)));

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::clock::WallClock;
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::store::{Cursor, StoreError};
 use crate::wire::{Field, ReplyCode, Table, basic};
@@ -31,8 +32,8 @@ enum Start {
     Next,
     /// With this offset, or the nearest that there is.
     At(u64),
-    /// With what was published then or later.
-    From(Timestamp),
+    /// With what was published then or later: the wall clock's milliseconds since the Unix epoch.
+    From(u64),
     /// With what was published so long ago or later.
     Ago(Duration),
 }
@@ -114,9 +115,9 @@ impl Broker {
         wish: Option<Wish>,
         tag: &str,
     ) -> Result<Option<Box<Subscription>>, Exception> {
-        let now = self.now;
+        let clocks = (self.now, self.clocks.wall);
         let (Some(queue), Some(wish)) = (self.queues.get_mut(&id), wish) else { return Ok(None) };
-        queue.subscribe(wish, tag, now).map_err(|error| {
+        queue.subscribe(wish, tag, clocks).map_err(|error| {
             let refusal = Exception::new(ReplyCode::ResourceError, error.to_string());
             self.store_failed(Some(id), error);
             refusal
@@ -130,7 +131,7 @@ impl Queue {
         &mut self,
         wish: Wish,
         tag: &str,
-        now: Timestamp,
+        (now, wall): (Timestamp, WallClock),
     ) -> Result<Option<Box<Subscription>>, StoreError> {
         let Some((stream, level)) = self.stream_parts() else { return Ok(None) };
         let next = level.next_ordinal();
@@ -143,7 +144,7 @@ impl Queue {
             (None, Start::Last) => Ok(Ordinal(next.0.saturating_sub(1))),
             (None, Start::Next) => Ok(next),
             (None, Start::At(offset)) => Ok(Ordinal(offset.saturating_add(1))),
-            (None, Start::From(time)) => Err(time),
+            (None, Start::From(milliseconds)) => Err(wall.time(milliseconds)),
             (None, Start::Ago(age)) => {
                 let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
                 Err(Timestamp(now.0.saturating_sub(age)))
@@ -171,7 +172,7 @@ fn start(arguments: &Table) -> Result<Start, ArgumentError> {
             b"next" => Some(Start::Next),
             text => std::str::from_utf8(text).ok().and_then(age).map(Start::Ago),
         },
-        Field::Timestamp(seconds) => Some(Start::From(Timestamp(seconds.saturating_mul(1000)))),
+        Field::Timestamp(seconds) => Some(Start::From(seconds.saturating_mul(1000))),
         other => value::integer(other).and_then(|it| u64::try_from(it).ok()).map(Start::At),
     };
     start.ok_or_else(|| {

@@ -13,6 +13,7 @@
 //!   transfer  | 8 | queue | ordinal | what follows the 3 of a publish |
 //!   level     | 9 | queue | priority | its own queue id |
 //!   give back | 17 | queue | first | last - first | times |
+//!   sample    | 19 | broker's time | wall clock | uptime | boot: the rest |
 //!   offset    | 18 | queue | ordinal | consumer tag: the rest |
 //! ```
 //!
@@ -25,7 +26,9 @@ pub(super) use put::*;
 use super::codec::Source;
 use super::content;
 use super::offset::{self, StreamOffset};
+use super::sample;
 use super::segment::{Location, LogState};
+use crate::clock::Sample;
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 
@@ -162,6 +165,8 @@ pub enum Entry {
     },
     /// A consumer of a stream has got on.
     Offset(StreamOffset),
+    /// What the clocks showed.
+    Sample(Sample),
     /// All messages below an ordinal may have been delivered: a power cut took what would tell.
     Redeliver {
         /// The queue.
@@ -215,6 +220,7 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
             let (queue, first, last) = decode_run(source)?;
             Entry::GiveBack { queue, first, last, times: source.number_u32()? }
         }
+        sample::KIND => Entry::Sample(sample::take(bytes, source)?),
         offset::KIND => Entry::Offset(offset::take(bytes, source)?),
         _ => return None,
     };

@@ -98,6 +98,7 @@ fn told(recovery: &mut Recovery) -> Vec<String> {
 
 fn line(entry: &Entry) -> String {
     match entry {
+        Entry::Sample(sample) => format!("sample {sample:?}"),
         Entry::Define { virtual_host, queue, method } => {
             format!("define {virtual_host} {queue} {}", String::from_utf8_lossy(method))
         }

@@ -4,6 +4,10 @@
 //! A timer that goes off too early is set again, so a queue whose next moment moves back need not
 //! be told. A queue that has nothing to wait for is not here.
 
+mod clocks;
+
+pub(super) use clocks::Clocks;
+
 use std::collections::BTreeSet;
 
 use crate::ids::{QueueId, Timestamp};
