@@ -65,8 +65,8 @@ id!(
     "s"
 );
 
-/// A moment of the broker's own time ([`crate::clock`]), in milliseconds, given from outside. It
-/// began as the wall clock's, and follows no step of that.
+/// A moment of the broker's own time (see the module `clock`), in milliseconds, given from outside.
+/// It began as the wall clock's, and follows no step of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
