@@ -38,6 +38,9 @@ use super::report::AlarmsReport;
 /// How long what the store refused is left before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
+/// What a command costs that was held.
+const COMMAND_UNITS: u64 = 4;
+
 /// What clients are told when the store has no room, and when it can open no file.
 const NO_SPACE: &str = "low on disk: no space left";
 const NO_DESCRIPTORS: &str = "low on file descriptors";
@@ -324,10 +327,12 @@ impl Broker {
             }
         }
         while !self.alarms.up()
+            && self.work.has_left()
             && let Some(place) = self.alarms.blocked.first().copied()
         {
             let id = self.connections[place].id;
             for command in self.unblock(place, effects) {
+                self.work.pay(COMMAND_UNITS);
                 self.apply(now, id, command, effects);
             }
         }

@@ -28,6 +28,9 @@ use super::queue::{Held, Item};
 /// So many deaths are worked off in a turn; the next turn goes on.
 const DEATHS_PER_TURN: usize = 2048;
 
+/// So many bytes of a body count for a death more.
+const BYTES_PER_DEATH: usize = 4096;
+
 /// A message that has died.
 #[derive(Debug)]
 pub(super) struct Dead {
@@ -99,7 +102,11 @@ impl Broker {
             && let Some(dead) = self.morgue.waiting.pop_front()
         {
             self.morgue.done += 1;
+            let bytes = dead.item.as_ref().map_or(0, |item| item.body_length as usize);
+            self.scratch.queues.clear();
             self.dead_letter(dead);
+            // As many as the queues that they come to, and long ones are fewer.
+            self.morgue.done += self.scratch.queues.len() / 4 + bytes / BYTES_PER_DEATH;
         }
     }
 

@@ -20,6 +20,9 @@ use super::queue::{Item, Queue};
 use super::sender_selected::with_properties;
 use super::{Broker, BrokerOptions};
 
+/// What a delivery costs.
+const DELIVERY_UNITS: u64 = 1;
+
 impl Broker {
     /// Notes that a queue is to be looked at when the turn ends.
     pub(super) fn touch(&mut self, id: QueueId) {
@@ -56,11 +59,24 @@ impl Broker {
     /// Hands a queue's ready messages to its consumers, as many as they can take. What is to be
     /// sent is kept in the turn until it ends.
     pub(super) fn deliver(&mut self, id: QueueId) {
-        while let Some(key) = self.next_in_line(id) {
+        loop {
+            if !self.work.has_left() {
+                return self.deliver_later(id);
+            }
+            let Some(key) = self.next_in_line(id) else { return };
+            self.work.pay(DELIVERY_UNITS);
             match self.take_live(id, Item::expired_for_consumer) {
                 Some((item, message)) => self.hand_over(id, key, item, message),
                 None => return,
             }
+        }
+    }
+
+    /// The next turn goes on with a queue's deliveries, if there may be any.
+    fn deliver_later(&mut self, id: QueueId) {
+        let queue = self.queues.get(&id);
+        if queue.is_some_and(|queue| queue.has_ready() && queue.consumers.first().is_some()) {
+            self.turn.later.push(id);
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Turn {
     pub parking: Vec<usize>,
     /// Logs of queues that were deleted: their files go when the journal tells of it.
     pub ended: Vec<QueueLog>,
+    /// Exchanges that are being removed, one because of the other.
+    pub doomed: Vec<ExchangeId>,
     /// Some method of the turn has journaled a definition.
     pub defines: bool,
     /// An operator has changed something, and waits for the disk.

@@ -70,7 +70,8 @@ impl Broker {
     /// The place of the vhost that a user may enter, or why not, in RabbitMQ's order.
     fn enter(&self, open: &OpenConnection, vhost: &ShortString) -> Result<usize, Exception> {
         let user = &open.user;
-        let settings = self.access.vhosts.get(vhost).zip(self.vhost_named(vhost));
+        let place = self.vhost_named(vhost).filter(|place| !self.vhosts[*place].ending);
+        let settings = self.access.vhosts.get(vhost).zip(place);
         let (settings, place) =
             settings.ok_or_else(|| not_allowed(format!("vhost {vhost} not found")))?;
         if open.facts.owner {
@@ -148,9 +149,7 @@ impl Broker {
         let consumers = queue.consumers.take();
         let owner = queue.declared.exclusive;
         self.flush_deliveries(effects);
-        for key in consumers {
-            self.cancel_for_client(key, effects);
-        }
+        self.leave_consumers(id, consumers.collect(), effects);
         if let Some(place) = owner.and_then(|owner| self.connection_places.get(&owner)) {
             self.connections[*place].exclusive_queues.retain(|queue| *queue != id);
         }
@@ -158,7 +157,7 @@ impl Broker {
     }
 
     /// Removes a consumer whose queue is going, and tells its client if it wants to know.
-    fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
+    pub(super) fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.try_remove(key.0) else { return };
         self.consumer_event("consumer.deleted", &consumer);
         let Some(channel) = self.channels.get_mut(consumer.channel) else { return };

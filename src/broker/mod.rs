@@ -266,6 +266,7 @@ impl Broker {
         }
         let request = self.end_durability(now, effects)?;
         self.finish_end(now);
+        self.work.end_turn();
         Ok(request)
     }
 
@@ -275,13 +276,14 @@ impl Broker {
 
     /// Whether work is under way that the next turn goes on with, whatever else it has to do.
     pub fn is_working(&self) -> bool {
-        self.work.is_behind() && !self.holds_outputs()
+        let touched = !(self.turn.touched.is_empty() && self.turn.notices.is_empty());
+        let works = self.work.is_behind() && !self.holds_outputs();
+        works || touched || self.morgue.is_behind()
     }
 
     /// When `end_turn` has to be called at the latest, even without a command.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let behind = !(self.turn.touched.is_empty() && self.turn.notices.is_empty());
-        if behind || self.is_working() || self.morgue.is_behind() {
+        if self.is_working() {
             return Some(self.now);
         }
         let deadlines = [

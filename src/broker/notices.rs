@@ -16,6 +16,9 @@ use super::sender_selected::copies;
 /// next turn.
 const ROUNDS_MAX: usize = 8;
 
+/// What a look at a queue costs.
+const VISIT_UNITS: u64 = 2;
+
 /// A message that the broker makes.
 pub(super) fn notice(exchange: &str, key: &str, properties: &Properties, body: &[u8]) -> Message {
     let mut encoded = Vec::new();
@@ -71,13 +74,26 @@ impl Broker {
                 self.publish_from(exchange, &message);
             }
             let mut touched = std::mem::take(&mut self.turn.touched);
-            for id in touched.drain(..) {
-                self.visit(id);
+            let mut visited = 0;
+            for id in &touched {
+                self.visit(*id);
+                self.work.pay(VISIT_UNITS);
+                visited += 1;
+                if !self.work.has_left() {
+                    break;
+                }
             }
+            touched.drain(..visited);
             // The dead come to other queues, which are looked at then.
             self.bury_dead();
+            // The next turn goes on with those that this one has no time for.
             if self.turn.touched.is_empty() {
                 self.turn.touched = touched;
+            } else {
+                self.turn.touched.append(&mut touched);
+            }
+            if !self.work.has_left() {
+                break;
             }
             if self.turn.touched.is_empty() && self.turn.notices.is_empty() {
                 break;

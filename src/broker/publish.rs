@@ -23,6 +23,10 @@ use super::sender_selected::copies;
 /// Octets of publishes that a transaction may hold.
 const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// What a message may cost on its way out, in the turn in which it came: a look at its queue and a
+/// delivery.
+const DELIVERED_UNITS: u64 = 3;
+
 /// Property flags (section 4.2.6.1): which values follow.
 const HEADERS_FLAG: u16 = 1 << 13;
 const REPLY_TO_FLAG: u16 = 1 << 9;
@@ -308,6 +312,8 @@ impl Broker {
         }
         let (level, ordinal, journaled) =
             queue.push(priority, message, self.now, &mut self.budget)?;
+        // What comes in may go out in the same turn.
+        self.work.allow(DELIVERED_UNITS);
         queue.stats.publish += 1;
         if queue.blocks() {
             self.full_queues.filled.push(id);

@@ -20,11 +20,13 @@ mod item;
 mod level;
 mod limits;
 mod ready;
+mod remains;
 mod spill;
 
 pub(super) use duplicates::deduplication_key;
 pub(super) use item::{Budget, Held, Item};
 pub(super) use level::Level;
+pub(super) use remains::Remains;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
