@@ -24,3 +24,4 @@ mod queues;
 mod scripts;
 mod streams;
 mod tidy;
+mod turns;
