@@ -84,7 +84,7 @@ fn binding_and_unbinding(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("bind_and_remove_destination", size), |bencher| {
             bencher.iter(|| {
                 bindings.bind(extra.clone()).expect("a valid binding");
-                bindings.remove_destination(extra.destination)
+                bindings.remove_destination(extra.destination, usize::MAX)
             });
         });
     }

@@ -38,6 +38,9 @@ use super::report::AlarmsReport;
 /// How long what the store refused is left before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
+/// What a command costs that was held.
+const COMMAND_UNITS: u64 = 4;
+
 /// What clients are told when the store has no room, and when it can open no file.
 const NO_SPACE: &str = "low on disk: no space left";
 const NO_DESCRIPTORS: &str = "low on file descriptors";
@@ -310,36 +313,33 @@ impl Broker {
         commands
     }
 
-    /// Called when a turn ends: tries again what the store has refused if it is time.
-    pub(super) fn retry_store(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    /// Called when a turn ends: tries again what the store has refused if it is time, and lets
+    /// everybody go on when no alarm is up.
+    pub(super) fn begin_end(
+        &mut self,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<(), StoreError> {
         if self.alarms.store.is_some() && self.alarms.retry_at <= now {
             self.alarms.refused = !self.store.journal().replenish()?;
             for queue in std::mem::take(&mut self.alarms.queues) {
                 self.touch(queue);
             }
         }
-        Ok(())
-    }
-
-    /// Lets everybody go on when no alarm is up. Says whether anybody does.
-    pub(super) fn release_blocked(&mut self, now: Timestamp, effects: &mut Effects) -> bool {
-        let mut released = false;
         while !self.alarms.up()
+            && self.work.has_left()
             && let Some(place) = self.alarms.blocked.first().copied()
         {
-            self.release_commands(now, place, effects);
-            released = true;
+            let id = self.connections[place].id;
+            for command in self.unblock(place, effects) {
+                self.work.pay(COMMAND_UNITS);
+                self.apply(now, id, command, effects);
+            }
         }
-        !self.alarms.up() && self.release_held(now, effects) || released
-    }
-
-    /// Lets a connection go on: what was held of it is handled.
-    pub(super) fn release_commands(&mut self, now: Timestamp, place: usize, effects: &mut Effects) {
-        let id = self.connections[place].id;
-        for command in self.unblock(place, effects) {
-            self.perform(now, id, command, effects);
-            self.catch_up_within(effects);
+        if !self.alarms.up() {
+            self.release_held(now, effects);
         }
+        Ok(())
     }
 
     /// Called when a turn has ended: the store's alarm is over if nothing was refused in it.

@@ -1,7 +1,8 @@
 //! Changes that operators make, and what follows from them.
 //!
 //! Several changes are one: they are checked against a copy of the rules first, so that either all
-//! of them happen or none. Each is journaled as it happens, and a restart applies it again.
+//! of them happen or none. Each is journaled as it happens, and a restart applies it again. They are
+//! done in slices (see `work`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use log::info;
 
 use crate::ids::SyncPoint;
-use crate::wire::{MethodId, ReplyCode, ShortString, Table};
+use crate::wire::{ShortString, Table};
 
 use super::Broker;
 use super::access::{
@@ -17,7 +18,6 @@ use super::access::{
     VhostSettings,
 };
 use super::effect::Effects;
-use super::exception::Exception;
 
 impl Broker {
     /// Users, permissions, vhosts, parameters, policies and limits.
@@ -30,8 +30,8 @@ impl Broker {
         Arc::clone(&self.access.users)
     }
 
-    /// Does what the changes say, in order. They may be answered when the point that
-    /// [`Self::written`] names after the turn is kept.
+    /// Does what the changes say, in order and at once: for tests, and before clients come. See
+    /// [`Self::begin_change`].
     ///
     /// # Errors
     /// When one of them cannot be: then none has happened.
@@ -40,24 +40,10 @@ impl Broker {
         changes: Vec<Change>,
         effects: &mut Effects,
     ) -> Result<(), ChangeRefused> {
-        self.catch_up(self.now, effects);
-        self.last_route.forget();
-        if changes.len() > 1 {
-            let mut access = self.access.clone();
-            for change in &changes {
-                let applied = access.apply(change.clone());
-                applied.map_err(|refused| refused.about(&change.subject()))?;
-            }
-            self.check_declarations(&access, &changes)?;
-        } else {
-            self.check_declarations(&self.access, &changes)?;
-        }
-        for change in changes {
-            self.apply_change(change, effects)?;
-        }
-        self.turn.changed = true;
-        self.turn.sync_within(self.options.fsync);
-        Ok(())
+        let number = self.begin_change(changes, effects);
+        self.finish_work(effects);
+        let done = self.take_changed().into_iter().find(|(other, _)| *other == number);
+        done.map_or(Ok(()), |(_, result)| result)
     }
 
     /// Up to where the journal is written.
@@ -91,7 +77,7 @@ impl Broker {
         Ok(())
     }
 
-    /// What follows from a change.
+    /// What follows from a change, but for what may be long (see `work`).
     fn follow(&mut self, change: Change, effects: &mut Effects) {
         match change {
             Change::PutVhost { name, .. } => {
@@ -100,23 +86,15 @@ impl Broker {
                 }
             }
             Change::DeleteVhost { name } => self.remove_vhost(&name, effects),
-            Change::DeleteUser { name } => {
-                let reason = format!("user '{name}' is deleted");
-                self.close_connections(&reason, effects, |_, user| *user == name);
-            }
-            Change::PutPolicy { vhost, .. } | Change::DeletePolicy { vhost, .. } => {
-                if !self.recovering
-                    && let Some(vhost) = self.vhost_named(&vhost)
-                {
-                    self.apply_policies(vhost);
-                }
-            }
             Change::DeclareExchange { vhost, declare } => self.import_exchange(&vhost, &declare),
             Change::DeclareQueue { vhost, declare } => self.import_queue(&vhost, &declare),
             Change::BindQueue { vhost, bind } => self.import_binding(&vhost, bind.into()),
             Change::BindExchange { vhost, bind } => self.import_binding(&vhost, bind.into()),
             Change::Begin
             | Change::PutUser { .. }
+            | Change::DeleteUser { .. }
+            | Change::PutPolicy { .. }
+            | Change::DeletePolicy { .. }
             | Change::SetPermissions { .. }
             | Change::ClearPermissions { .. }
             | Change::SetTopicPermissions { .. }
@@ -130,11 +108,10 @@ impl Broker {
         }
     }
 
-    /// Takes a vhost away with its connections, queues and exchanges. Its place is used again.
+    /// Takes a vhost away with its queues and exchanges, which are gone already but in recovery. Its
+    /// place is used again.
     fn remove_vhost(&mut self, name: &ShortString, effects: &mut Effects) {
         let Some(place) = self.vhost_named(name) else { return };
-        let reason = format!("vhost '{name}' is deleted");
-        self.close_connections(&reason, effects, |vhost, _| vhost == place);
         let queues: BTreeSet<_> = self.vhosts[place].queues.values().copied().collect();
         for queue in queues {
             self.delete_queue(queue, effects);
@@ -144,27 +121,6 @@ impl Broker {
             self.remove_exchange(exchange);
         }
         self.vhosts[place].name = ShortString::default();
-    }
-
-    /// Closes (320) the connections that `meant` says yes to, by the place of their vhost and user.
-    pub(super) fn close_connections(
-        &mut self,
-        reason: &str,
-        effects: &mut Effects,
-        meant: impl Fn(usize, &ShortString) -> bool,
-    ) {
-        let exception = Exception::new(ReplyCode::ConnectionForced, reason);
-        let places: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, one)| !one.closing && meant(one.vhost, &one.user))
-            .map(|(place, _)| place)
-            .collect();
-        for place in places {
-            if !self.ends_later(place, &exception) {
-                self.refuse_connection(place, MethodId::default(), &exception, effects);
-            }
-        }
     }
 
     /// The vhost and the user that a data directory has at its first start: `guest` with the

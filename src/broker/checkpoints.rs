@@ -40,7 +40,7 @@ impl Broker {
     /// Begins a checkpoint when one is due and none is under way. The job is to be run on another
     /// thread, and then [`Self::checkpoint_done`] to be called.
     pub fn checkpoint(&mut self, now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
-        if !self.is_checkpoint_due(now) {
+        if !self.is_checkpoint_due(now) || !self.flush_touched() {
             return Ok(None);
         }
         match self.begin_checkpoint() {
@@ -56,6 +56,19 @@ impl Broker {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Writes the logs of queues that the turn had no time to look at. Says whether all of that went
+    /// well.
+    fn flush_touched(&mut self) -> bool {
+        for place in 0..self.turn.touched.len() {
+            let id = self.turn.touched[place];
+            if let Err(error) = self.flush_queue(id) {
+                self.store_failed(Some(id), error);
+                return false;
+            }
+        }
+        true
     }
 
     fn is_checkpoint_due(&self, now: Timestamp) -> bool {

@@ -23,6 +23,9 @@ use super::transaction::Requeue;
 /// The late deliveries that a channel remembers; of more, the oldest are forgotten.
 const LATE_MAX: usize = 10_000;
 
+/// What a late delivery costs.
+const LATE_UNITS: u64 = 4;
+
 /// When which delivery is late.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
@@ -71,7 +74,10 @@ impl Late {
 impl Broker {
     /// Puts the deliveries whose deadline has passed back into their queues.
     pub(super) fn requeue_late(&mut self, now: Timestamp) {
-        while let Some((place, tag)) = self.deadlines.pop(now) {
+        while self.work.has_left()
+            && let Some((place, tag)) = self.deadlines.pop(now)
+        {
+            self.work.pay(LATE_UNITS);
             let Some(channel) = self.channels.get_mut(place) else { continue };
             // One that a transaction has settled is not late any more.
             let Some(mut delivered) = channel.unacked.take(tag) else { continue };

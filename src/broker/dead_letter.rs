@@ -28,6 +28,9 @@ use super::queue::{Held, Item};
 /// So many deaths are worked off in a turn; the next turn goes on.
 const DEATHS_PER_TURN: usize = 2048;
 
+/// So many bytes of a body count for a death more.
+const BYTES_PER_DEATH: usize = 4096;
+
 /// A message that has died.
 #[derive(Debug)]
 pub(super) struct Dead {
@@ -62,13 +65,6 @@ impl Morgue {
     /// From now on as many may be worked off as a turn takes.
     pub(super) fn reopen(&mut self) {
         self.done = 0;
-    }
-
-    /// As many again if none waits: one command's dead are no reason to have another's wait.
-    pub(super) fn allow_more(&mut self) {
-        if self.waiting.is_empty() {
-            self.done = 0;
-        }
     }
 
     /// Whether something waits for the next turn.
@@ -106,7 +102,11 @@ impl Broker {
             && let Some(dead) = self.morgue.waiting.pop_front()
         {
             self.morgue.done += 1;
+            let bytes = dead.item.as_ref().map_or(0, |item| item.body_length as usize);
+            self.scratch.queues.clear();
             self.dead_letter(dead);
+            // As many as the queues that they come to, and long ones are fewer.
+            self.morgue.done += self.scratch.queues.len() / 4 + bytes / BYTES_PER_DEATH;
         }
     }
 

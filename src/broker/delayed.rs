@@ -21,6 +21,7 @@
 //! Left out: `mandatory` of a message that is delayed (it counts as routed), and its BCC keys.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -49,13 +50,19 @@ const EXCHANGE: &str = "x-delayed-exchange";
 const DELAY_MS_MAX: u64 = 315_360_000_000;
 /// The most messages that are released in one turn: others have their turn in between.
 const RELEASED_MAX: usize = 4096;
+/// What a message costs that is released, and each queue that it comes to; bytes that cost a unit.
+const RELEASE_UNITS: u64 = 4;
+const BYTES_PER_UNIT: u64 = 1024;
 /// After how long a message is tried again that could not be read for now.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// When a message is due, its hidden queue, and its place there.
+pub(super) type DelayedPlace = (Timestamp, QueueId, Ordinal);
 
 /// What waits, by due time.
 #[derive(Debug, Default)]
 pub(super) struct Delayed {
-    index: BTreeMap<(Timestamp, QueueId, Ordinal), Kept>,
+    index: BTreeMap<DelayedPlace, Kept>,
     /// The exchange of each hidden queue, and how many messages wait.
     queues: HashMap<QueueId, (ExchangeId, u64)>,
 }
@@ -85,18 +92,27 @@ impl Delayed {
         })
     }
 
-    /// Whether a queue is the hidden one of an exchange.
-    pub(super) fn is_queue(&self, id: QueueId) -> bool {
-        self.queues.contains_key(&id)
+    fn pop(&mut self, now: Timestamp) -> Option<(QueueId, ExchangeId, Item)> {
+        loop {
+            let entry = self.index.first_entry().filter(|entry| entry.key().0 <= now)?;
+            let ((_, queue, ordinal), kept) = entry.remove_entry();
+            // What waits in an exchange that is gone goes in slices.
+            let Some((exchange, count)) = self.queues.get_mut(&queue) else { continue };
+            *count = count.saturating_sub(1);
+            return Some((queue, *exchange, kept.item(queue, ordinal)));
+        }
     }
 
-    fn pop(&mut self, now: Timestamp) -> Option<(QueueId, ExchangeId, Item)> {
-        let entry = self.index.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((_, queue, ordinal), kept) = entry.remove_entry();
-        let item = kept.item(queue, ordinal);
-        let (exchange, count) = self.queues.get_mut(&queue)?;
-        *count = count.saturating_sub(1);
-        Some((queue, *exchange, item))
+    /// Looks at the first message behind a place, and forgets it if its hidden queue is `gone`. Says
+    /// whether there was one.
+    pub(super) fn forget_one(&mut self, gone: QueueId, place: &mut DelayedPlace) -> bool {
+        let next = self.index.range((Excluded(*place), Unbounded)).next();
+        let Some(next) = next.map(|(next, _)| *next) else { return false };
+        *place = next;
+        if next.1 == gone {
+            self.index.remove(&next);
+        }
+        true
     }
 
     /// Puts a message back that could not be read, to be tried again.
@@ -258,14 +274,7 @@ impl Broker {
     /// Removes the hidden queue of an exchange, with all that waits in it.
     pub(super) fn remove_delay_queue(&mut self, id: QueueId) {
         self.delayed.queues.remove(&id);
-        if let Some(queue) = self.queues.get_mut(&id) {
-            self.delayed.index.retain(|(_, of, ordinal), kept| {
-                if *of == id {
-                    queue.settle(&kept.item(id, *ordinal), &mut self.budget);
-                }
-                *of != id
-            });
-        }
+        self.leave_delayed(id);
         self.remove_queue(id);
     }
 
@@ -279,11 +288,16 @@ impl Broker {
         })
     }
 
+    /// Whether a queue is the hidden one of an exchange.
+    pub(super) fn is_delay_queue(&self, id: QueueId) -> bool {
+        self.delayed.queues.contains_key(&id)
+    }
+
     /// Puts what is new in a hidden queue into the index.
     pub(super) fn index_delayed(&mut self, id: QueueId) {
         // As long as a message lies in a segment's mapping, the next one is read through the same.
         let mut before: Option<Message> = None;
-        loop {
+        for _ in 0..RELEASED_MAX {
             let Some(queue) = self.queues.get_mut(&id) else { return };
             let (item, message) = match queue.take() {
                 Ok(Some(taken)) => taken,
@@ -304,6 +318,7 @@ impl Broker {
             self.delayed.index.insert(key, Kept::new(Item { held, ..item }));
             drop(before.replace(message));
         }
+        self.turn.later.push(id);
     }
 
     /// Routes what is due to the queues that the exchange's bindings lead to now.
@@ -311,11 +326,17 @@ impl Broker {
         // As in `index_delayed`.
         let mut before: Option<Message> = None;
         for _ in 0..RELEASED_MAX {
+            if !self.work.has_left() {
+                return;
+            }
             let Some((queue, exchange, item)) = self.delayed.pop(now) else { return };
             let read = self.queues.get(&queue).map(|queue| queue.message(&item));
             match read {
                 Some(Ok(Some(message))) => {
                     self.publish_from(exchange, &released(&message));
+                    let queues = self.scratch.queues.len() as u64;
+                    let bytes = u64::from(message.body_length());
+                    self.work.pay(RELEASE_UNITS * (1 + queues) + bytes / BYTES_PER_UNIT);
                     drop(before.replace(message));
                 }
                 Some(Err(error)) => {

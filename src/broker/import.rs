@@ -15,8 +15,8 @@ use super::queue::Declaration;
 use super::vhost::{ExchangeDeclaration, predeclared};
 
 /// What a batch of changes will have made, by vhost and name.
-#[derive(Default)]
-struct Planned {
+#[derive(Debug, Default)]
+pub(super) struct Planned {
     exchanges: BTreeMap<(ShortString, ShortString), ExchangeKind>,
     queues: BTreeMap<(ShortString, ShortString), ()>,
     /// Queues that will be made, by vhost; counted where there is a limit.
@@ -24,55 +24,54 @@ struct Planned {
 }
 
 impl Broker {
-    /// Checks the declarations and bindings of a batch, whose rules come to `access`.
-    pub(super) fn check_declarations(
+    /// Checks a declaration or binding of a batch, whose rules come to `access` and which has made
+    /// what is planned so far.
+    pub(super) fn check_declaration(
         &self,
         access: &Access,
-        changes: &[Change],
+        planned: &mut Planned,
+        change: &Change,
     ) -> Result<(), ChangeRefused> {
-        let mut planned = Planned::default();
-        for change in changes {
-            match change {
-                Change::DeclareExchange { vhost, declare } => {
-                    known_vhost(access, vhost)?;
-                    let key = (vhost.clone(), declare.exchange.clone());
-                    if self.exchange_in(vhost, &declare.exchange).is_none() {
-                        let declared = new_exchange(vhost, 0, declare)?;
-                        planned.exchanges.insert(key, declared.options.routing(declared.kind).0);
-                    }
+        match change {
+            Change::DeclareExchange { vhost, declare } => {
+                known_vhost(access, vhost)?;
+                let key = (vhost.clone(), declare.exchange.clone());
+                if self.exchange_in(vhost, &declare.exchange).is_none() {
+                    let declared = new_exchange(vhost, 0, declare)?;
+                    planned.exchanges.insert(key, declared.options.routing(declared.kind).0);
                 }
-                Change::DeclareQueue { vhost, declare } => {
-                    known_vhost(access, vhost)?;
-                    let key = (vhost.clone(), declare.queue.clone());
-                    let known = self.queue_in(vhost, &declare.queue).is_some();
-                    if !known && planned.queues.insert(key, ()).is_none() {
-                        new_queue(access, vhost, 0, declare)?;
-                        self.check_limit(&mut planned, vhost, &declare.queue)?;
-                    }
-                }
-                Change::BindQueue { vhost, bind } => {
-                    let key = (vhost.clone(), bind.queue.clone());
-                    let known = planned.queues.contains_key(&key)
-                        || self.queue_in(vhost, &bind.queue).is_some();
-                    let subject = || {
-                        let (source, queue) = (&bind.exchange, &bind.queue);
-                        format!("binding of queue '{queue}' to '{source}' in vhost '{vhost}'")
-                    };
-                    known.then_some(()).ok_or_else(|| missing("queue", &key, &subject()))?;
-                    let source = self.kind_of(&planned, vhost, &bind.exchange, subject)?;
-                    check_binding(source, &bind.routing_key, &bind.arguments, subject)?;
-                }
-                Change::BindExchange { vhost, bind } => {
-                    let subject = || {
-                        let (source, name) = (&bind.source, &bind.destination);
-                        format!("binding of exchange '{name}' to '{source}' in vhost '{vhost}'")
-                    };
-                    self.kind_of(&planned, vhost, &bind.destination, subject)?;
-                    let source = self.kind_of(&planned, vhost, &bind.source, subject)?;
-                    check_binding(source, &bind.routing_key, &bind.arguments, subject)?;
-                }
-                _ => {}
             }
+            Change::DeclareQueue { vhost, declare } => {
+                known_vhost(access, vhost)?;
+                let key = (vhost.clone(), declare.queue.clone());
+                let known = self.queue_in(vhost, &declare.queue).is_some();
+                if !known && planned.queues.insert(key, ()).is_none() {
+                    new_queue(access, vhost, 0, declare)?;
+                    self.check_limit(planned, vhost, &declare.queue)?;
+                }
+            }
+            Change::BindQueue { vhost, bind } => {
+                let key = (vhost.clone(), bind.queue.clone());
+                let known = planned.queues.contains_key(&key)
+                    || self.queue_in(vhost, &bind.queue).is_some();
+                let subject = || {
+                    let (source, queue) = (&bind.exchange, &bind.queue);
+                    format!("binding of queue '{queue}' to '{source}' in vhost '{vhost}'")
+                };
+                known.then_some(()).ok_or_else(|| missing("queue", &key, &subject()))?;
+                let source = self.kind_of(planned, vhost, &bind.exchange, subject)?;
+                check_binding(source, &bind.routing_key, &bind.arguments, subject)?;
+            }
+            Change::BindExchange { vhost, bind } => {
+                let subject = || {
+                    let (source, name) = (&bind.source, &bind.destination);
+                    format!("binding of exchange '{name}' to '{source}' in vhost '{vhost}'")
+                };
+                self.kind_of(planned, vhost, &bind.destination, subject)?;
+                let source = self.kind_of(planned, vhost, &bind.source, subject)?;
+                check_binding(source, &bind.routing_key, &bind.arguments, subject)?;
+            }
+            _ => {}
         }
         Ok(())
     }

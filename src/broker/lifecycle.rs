@@ -55,7 +55,6 @@ impl Broker {
             channels: Default::default(),
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
-            last_served: ChannelNumber(0),
             dropped_replies: 0,
             closing: false,
             opened: now,
@@ -71,7 +70,8 @@ impl Broker {
     /// The place of the vhost that a user may enter, or why not, in RabbitMQ's order.
     fn enter(&self, open: &OpenConnection, vhost: &ShortString) -> Result<usize, Exception> {
         let user = &open.user;
-        let settings = self.access.vhosts.get(vhost).zip(self.vhost_named(vhost));
+        let place = self.vhost_named(vhost).filter(|place| !self.vhosts[*place].ending);
+        let settings = self.access.vhosts.get(vhost).zip(place);
         let (settings, place) =
             settings.ok_or_else(|| not_allowed(format!("vhost {vhost} not found")))?;
         if open.facts.owner {
@@ -145,48 +145,29 @@ impl Broker {
     /// Deletes a queue: its consumers are cancelled and told so. Returns how many messages were
     /// ready.
     pub(super) fn delete_queue(&mut self, id: QueueId, effects: &mut Effects) -> u64 {
-        self.delete_queue_by(None, id, effects).0
-    }
-
-    /// As [`Self::delete_queue`], because the client of a channel says so: it gets its answer first.
-    /// Returns also what is to be sent on that channel then.
-    pub(super) fn delete_queue_by(
-        &mut self,
-        deleter: Option<usize>,
-        id: QueueId,
-        effects: &mut Effects,
-    ) -> (u64, Vec<Output>) {
-        let Some(queue) = self.queues.get_mut(&id) else { return Default::default() };
+        let Some(queue) = self.queues.get_mut(&id) else { return 0 };
         let consumers = queue.consumers.take();
         let owner = queue.declared.exclusive;
         self.flush_deliveries(effects);
-        let mut behind = Vec::new();
-        for key in consumers {
-            let Some((channel, cancel)) = self.cancel_for_client(key) else { continue };
-            if deleter == Some(channel) {
-                behind.push(cancel);
-            } else {
-                self.send_on(channel, cancel, effects);
-            }
-        }
+        self.leave_consumers(id, consumers.collect(), effects);
         if let Some(place) = owner.and_then(|owner| self.connection_places.get(&owner)) {
             self.connections[*place].exclusive_queues.retain(|queue| *queue != id);
         }
-        (self.remove_queue(id), behind)
+        self.remove_queue(id)
     }
 
-    /// Removes a consumer whose queue is going. Returns its channel and what its client is told
-    /// there, if it wants to know.
-    fn cancel_for_client(&mut self, key: ConsumerKey) -> Option<(usize, Output)> {
-        let consumer = self.consumers.try_remove(key.0)?;
+    /// Removes a consumer whose queue is going, and tells its client if it wants to know.
+    pub(super) fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.try_remove(key.0) else { return };
         self.consumer_event("consumer.deleted", &consumer);
-        let channel = self.channels.get_mut(consumer.channel)?;
+        let Some(channel) = self.channels.get_mut(consumer.channel) else { return };
         channel.consumers.remove(&consumer.tag);
-        let wants = self.connections[channel.connection].consumer_cancel_notify;
-        (wants && channel.state == ChannelState::Open).then(|| {
+        if self.connections[channel.connection].consumer_cancel_notify
+            && channel.state == ChannelState::Open
+        {
             let cancel = basic::Cancel { consumer_tag: consumer.tag, no_wait: true };
-            (consumer.channel, Output::Method(channel.number, cancel.into()))
-        })
+            effects.send(channel.connection_id, Output::Method(channel.number, cancel.into()));
+        }
     }
 
     /// Closes what a refusal closes: the channel, or the whole connection.
@@ -240,7 +221,6 @@ impl Broker {
 
     /// Closes a connection because somebody says so (320), in RabbitMQ's words.
     pub fn disconnect(&mut self, id: ConnectionId, reason: &str, effects: &mut Effects) {
-        self.catch_up(self.now, effects);
         let Some(&place) = self.connection_places.get(&id) else { return };
         self.last_route.forget();
         if !self.connections[place].closing {
@@ -257,7 +237,6 @@ impl Broker {
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
         );
-        self.catch_up(self.now, effects);
         // A stop is to keep what a crash would keep: durable auto-delete queues too.
         self.stopping = true;
         self.finish_work(effects);

@@ -6,35 +6,51 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ids::QueueId;
+use crate::ids::{ExchangeId, QueueId};
 use crate::wire::ShortString;
 
 use super::Broker;
 use super::access::{EffectivePolicy, ObjectKind, Policies, PolicyKind, merge, policy_for};
 
 /// Merged policies by the names of policy and operator policy.
-type Merged = BTreeMap<(Option<ShortString>, Option<ShortString>), Arc<EffectivePolicy>>;
+pub(super) type Merged = BTreeMap<(Option<ShortString>, Option<ShortString>), Arc<EffectivePolicy>>;
 
 impl Broker {
-    /// Gives every object of a vhost the policies that are now in force for it.
+    /// Gives every object of a vhost the policies that are now in force for it: recovery. Changes
+    /// of policies do so in slices.
     pub(super) fn apply_policies(&mut self, vhost: usize) {
         let mut merged = Merged::new();
         let mut queues: Vec<_> = self.vhosts[vhost].queues.values().copied().collect();
         queues.sort_unstable();
         for id in queues {
-            let Some(queue) = self.queues.get(&id) else { continue };
-            let kind = ObjectKind::Queue(queue.declared.arguments.queue_type);
-            let policy = self.policy_of(vhost, queue.name(), kind, &mut merged);
-            self.set_queue_policy(id, policy);
+            self.apply_policy_to_queue(vhost, id, &mut merged);
         }
         let exchanges: Vec<_> = self.vhosts[vhost].exchanges.values().copied().collect();
         for id in exchanges {
-            let Some(exchange) = self.exchanges.get(&id) else { continue };
-            let name = exchange.declared.name.clone();
-            let policy = self.policy_of(vhost, &name, ObjectKind::Exchange, &mut merged);
-            if let Some(exchange) = self.exchanges.get_mut(&id) {
-                exchange.policy = policy;
-            }
+            self.apply_policy_to_exchange(vhost, id, &mut merged);
+        }
+    }
+
+    /// Gives a queue of a vhost the policies that are now in force for it.
+    pub(super) fn apply_policy_to_queue(&mut self, vhost: usize, id: QueueId, merged: &mut Merged) {
+        let Some(queue) = self.queues.get(&id) else { return };
+        let kind = ObjectKind::Queue(queue.declared.arguments.queue_type);
+        let policy = self.policy_of(vhost, queue.name(), kind, merged);
+        self.set_queue_policy(id, policy);
+    }
+
+    /// Gives an exchange of a vhost the policies that are now in force for it.
+    pub(super) fn apply_policy_to_exchange(
+        &mut self,
+        vhost: usize,
+        id: ExchangeId,
+        merged: &mut Merged,
+    ) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let name = exchange.declared.name.clone();
+        let policy = self.policy_of(vhost, &name, ObjectKind::Exchange, merged);
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.policy = policy;
         }
     }
 

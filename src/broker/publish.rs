@@ -18,11 +18,14 @@ use super::effect::Output;
 use super::exception::Exception;
 use super::fsync::{FsyncPolicy, Promise};
 use super::publish_checks::check;
-use super::queue::Queue;
 use super::sender_selected::copies;
 
 /// Octets of publishes that a transaction may hold.
 const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What a message may cost on its way out, in the turn in which it came: a look at its queue and a
+/// delivery.
+const DELIVERED_UNITS: u64 = 3;
 
 /// Property flags (section 4.2.6.1): which values follow.
 const HEADERS_FLAG: u16 = 1 << 13;
@@ -158,7 +161,7 @@ impl Broker {
             }
             self.route(vhost, exchange, &message, &copies);
             if !known && copies.is_empty() && self.scratch.by_keys {
-                self.remember_route(call.channel, exchange);
+                self.last_route.remember(call.channel, exchange, &self.scratch.queues);
             }
         }
         let routed = self.scratch.queues.len() as u64;
@@ -181,7 +184,7 @@ impl Broker {
                 channel.stats.return_unroutable += 1;
                 self.statistics.messages.return_unroutable += 1;
                 let output = Output::Return { channel: channel.number, message };
-                self.send_on(call.channel, output, call.effects);
+                call.effects.send(channel.connection_id, output);
             } else {
                 self.channels[call.channel].stats.drop_unroutable += 1;
                 self.statistics.messages.drop_unroutable += 1;
@@ -195,17 +198,6 @@ impl Broker {
         }
         self.pace(call);
         outcome
-    }
-
-    /// Remembers the route of a message that goes by exchange and key alone.
-    fn remember_route(&mut self, channel: usize, exchange: ExchangeId) {
-        let queues = &self.scratch.queues;
-        let joins = match queues.as_slice() {
-            [] => true,
-            [id] => self.queues.get(id).is_some_and(Queue::joins),
-            _ => false,
-        };
-        self.last_route.remember((channel, exchange), queues, joins);
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps
@@ -320,6 +312,8 @@ impl Broker {
         }
         let (level, ordinal, journaled) =
             queue.push(priority, message, self.now, &mut self.budget)?;
+        // What comes in may go out in the same turn.
+        self.work.allow(DELIVERED_UNITS);
         queue.stats.publish += 1;
         if queue.blocks() {
             self.full_queues.filled.push(id);

@@ -179,7 +179,7 @@ impl Broker {
             self.define(&vhost, QueueId(0), &unbind_from_bind(method));
         }
         self.forget_source(destination, source, 1);
-        self.delete_unused(vec![source]);
+        self.delete_unused(source);
     }
 
     /// Removes a queue with its messages and bindings. Its consumers must be gone. Returns how many
@@ -195,53 +195,56 @@ impl Broker {
             let delete = queue::Delete { queue: queue.name().clone(), ..Default::default() };
             self.define(&vhost, id, &delete.into());
         }
-        let (count, logs) = queue.end(&mut self.budget);
+        let (count, logs, remains) = queue.end(&mut self.budget);
+        self.leave_messages(remains);
         self.turn.ended.extend(logs);
         self.drops.count(Cause::QueueDeleted, count);
         if !self.recovering {
             self.statistics.churn.queue_deleted += 1;
         }
-        let sources = self.unbind_destination(Destination::Queue(id));
-        self.delete_unused(sources);
+        self.unbind_destination(Destination::Queue(id));
         count
     }
 
     /// Removes an exchange and all bindings from and to it, and the auto-delete exchanges that lose
     /// their last binding by that.
     pub(super) fn remove_exchange(&mut self, id: ExchangeId) {
-        let mut doomed = vec![id];
-        while let Some(id) = doomed.pop() {
-            let Some(exchange) = self.exchanges.remove(&id) else { continue };
-            self.exchange_event("exchange.deleted", &exchange.declared);
-            self.drops.forget_exchange(id);
-            if let Recollection::History(history) = &exchange.recollection {
-                self.histories_bytes = self.histories_bytes.saturating_sub(history.bytes());
-            }
-            let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
-            self.vhosts[vhost].exchanges.remove(&name);
-            self.vhosts[vhost].exchange_names.remove(&name);
-            if durable {
-                let vhost = self.vhosts[vhost].name.clone();
-                let delete = exchange::Delete { exchange: name, ..Default::default() };
-                self.define(&vhost, QueueId(0), &delete.into());
-            }
-            if let Some(queue) = exchange.delays {
-                self.remove_delay_queue(queue);
-            }
-            for binding in exchange.bindings.iter() {
-                self.forget_source(binding.destination, id, 1);
-            }
-            let sources = self.unbind_destination(Destination::Exchange(id));
-            doomed.extend(sources.into_iter().filter(|source| self.unused(*source)));
+        self.turn.doomed.push(id);
+        if self.turn.doomed.len() > 1 {
+            return; // the removal that it follows from goes on with it
+        }
+        while let Some(id) = self.turn.doomed.last().copied() {
+            self.remove_one_exchange(id);
+            self.turn.doomed.retain(|doomed| *doomed != id);
         }
     }
 
-    /// Deletes those of the exchanges that are auto-delete and have no binding left.
-    fn delete_unused(&mut self, exchanges: Vec<ExchangeId>) {
-        for id in exchanges {
-            if self.unused(id) {
-                self.remove_exchange(id);
-            }
+    fn remove_one_exchange(&mut self, id: ExchangeId) {
+        let Some(exchange) = self.exchanges.remove(&id) else { return };
+        self.exchange_event("exchange.deleted", &exchange.declared);
+        self.drops.forget_exchange(id);
+        if let Recollection::History(history) = &exchange.recollection {
+            self.histories_bytes = self.histories_bytes.saturating_sub(history.bytes());
+        }
+        let ExchangeDeclaration { name, vhost, durable, .. } = exchange.declared;
+        self.vhosts[vhost].exchanges.remove(&name);
+        self.vhosts[vhost].exchange_names.remove(&name);
+        if durable {
+            let vhost = self.vhosts[vhost].name.clone();
+            let delete = exchange::Delete { exchange: name, ..Default::default() };
+            self.define(&vhost, QueueId(0), &delete.into());
+        }
+        if let Some(queue) = exchange.delays {
+            self.remove_delay_queue(queue);
+        }
+        self.leave_bindings_from(id, exchange.bindings);
+        self.unbind_destination(Destination::Exchange(id));
+    }
+
+    /// Deletes an exchange if it is auto-delete and has no binding left.
+    pub(super) fn delete_unused(&mut self, id: ExchangeId) {
+        if self.unused(id) {
+            self.remove_exchange(id);
         }
     }
 
@@ -253,19 +256,20 @@ impl Broker {
             })
     }
 
-    /// Removes all bindings to a destination; returns the exchanges that had one.
-    fn unbind_destination(&mut self, destination: Destination) -> Vec<ExchangeId> {
+    /// Removes all bindings to a destination that is gone, and the auto-delete exchanges that have no
+    /// other.
+    fn unbind_destination(&mut self, destination: Destination) {
         let sources = self.sources.remove(&destination).unwrap_or_default();
-        for id in sources.keys() {
-            if let Some(exchange) = self.exchanges.get_mut(id) {
-                exchange.bindings.remove_destination(destination);
-            }
-        }
-        sources.into_keys().collect()
+        self.leave_bindings_to(destination, sources.into_iter().collect());
     }
 
     /// Takes `count` bindings off the list of where a destination is bound.
-    fn forget_source(&mut self, destination: Destination, source: ExchangeId, count: usize) {
+    pub(super) fn forget_source(
+        &mut self,
+        destination: Destination,
+        source: ExchangeId,
+        count: usize,
+    ) {
         if let Some(sources) = self.sources.get_mut(&destination) {
             if let Some(bindings) = sources.get_mut(&source) {
                 *bindings = bindings.saturating_sub(count);

@@ -46,6 +46,8 @@ pub fn is_predeclared(name: &str) -> bool {
 pub(super) struct VirtualHost {
     /// Its name.
     pub name: ShortString,
+    /// It is being deleted: nobody enters.
+    pub ending: bool,
     /// Whether its messages are traced.
     pub traced: bool,
     /// Its exchanges by name.
@@ -63,6 +65,7 @@ impl VirtualHost {
     pub(super) fn new(name: ShortString) -> Self {
         Self {
             name,
+            ending: false,
             traced: false,
             exchanges: HashMap::new(),
             queues: HashMap::new(),

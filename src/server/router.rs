@@ -40,7 +40,12 @@ pub(super) struct Router {
 
 /// Somebody who waits for a change to be durable.
 struct Operator {
-    /// Up to where the journal has to be; `None` until the turn's end has written it.
+    /// The number that the broker has for the change.
+    change: u64,
+    /// The change has happened.
+    done: bool,
+    /// Up to where the journal has to be; `None` until the end of the turn in which it happened has
+    /// written that.
     point: Option<SyncPoint>,
     answer: Sender<Result<(), ChangeRefused>>,
 }
@@ -112,10 +117,6 @@ impl Router {
         input: Input,
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
-        if !matches!(input, Input::Batch(..) | Input::Connected(..)) {
-            // They look at what the commands before them have done, or change it.
-            self.broker.catch_up(now, effects);
-        }
         match input {
             Input::Connected(id, outbox) => {
                 self.outboxes.insert(id, outbox);
@@ -169,11 +170,13 @@ impl Router {
         answer: Sender<Result<(), ChangeRefused>>,
         effects: &mut Effects,
     ) {
-        match self.broker.change(changes, effects) {
-            Ok(()) => self.operators.push(Operator { point: None, answer }),
-            // Nobody need be waiting.
-            Err(refused) => drop(answer.send(Err(refused))),
-        }
+        let change = self.broker.begin_change(changes, effects);
+        self.operators.push(Operator { change, done: false, point: None, answer });
+        self.note_users();
+    }
+
+    /// Lets connections know the users as they are now.
+    fn note_users(&mut self) {
         let generation = self.broker.access().user_generation;
         if generation != self.user_generation {
             self.user_generation = generation;
@@ -181,13 +184,28 @@ impl Router {
         }
     }
 
-    /// Answers the operators whose changes are as durable as they can expect.
+    /// Answers the operators whose changes are refused, or as durable as they can expect.
     fn tell_operators(&mut self) {
+        self.note_users();
+        for (change, result) in self.broker.take_changed() {
+            let at = self.operators.iter().position(|operator| operator.change == change);
+            match (at, result) {
+                (Some(at), Ok(())) => self.operators[at].done = true,
+                // Nobody need be waiting.
+                (Some(at), Err(refused)) => {
+                    drop(self.operators.remove(at).answer.send(Err(refused)));
+                }
+                (None, _) => {}
+            }
+        }
         if self.broker.holds_outputs() {
             return; // the turn could not be written yet
         }
         let written = self.broker.written();
         self.operators.retain_mut(|operator| {
+            if !operator.done {
+                return true;
+            }
             let point = *operator.point.get_or_insert(written);
             let kept = self.broker.keeps(point);
             if kept {

@@ -24,4 +24,3 @@ mod queues;
 mod scripts;
 mod streams;
 mod tidy;
-mod turns;

@@ -89,11 +89,25 @@ fn scripts_answer_the_same_when_all_that_can_be_long_is_done_in_the_least_slices
             continue;
         }
         let actual = run(&text, 1).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let (text, actual) = (by_client(&text), by_client(&actual));
         if actual != text {
             wrong.push(format!("{}:\n{}", file.display(), difference(&text, &actual)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A script with the outputs of each block in the order of their clients, who do not see each
+/// other's.
+fn by_client(text: &str) -> String {
+    let client = |line: &str| line.split_once('.').map(|(client, _)| client.to_owned());
+    let block = |block: &str| {
+        let Some((commands, outputs)) = block.split_once("---\n") else { return block.to_owned() };
+        let mut outputs: Vec<_> = outputs.lines().collect();
+        outputs.sort_by_key(|line| client(line));
+        format!("{commands}---\n{}", outputs.join("\n"))
+    };
+    text.trim_end().split("\n\n").map(block).collect::<Vec<_>>().join("\n\n")
 }
 
 /// All scripts, by path.
@@ -528,7 +542,7 @@ fn parse_connection(text: &str) -> Result<ConnectionId, String> {
 }
 
 /// Splits `body="…"` or `body=*N` and `properties={…}` off a basic.publish.
-pub(crate) fn parse_publish(text: &str) -> Result<Publish, String> {
+fn parse_publish(text: &str) -> Result<Publish, String> {
     let (text, body) = match text.split_once(" body=") {
         None => (text, Vec::new()),
         Some((rest, body)) => (rest, parse_body(body)?),

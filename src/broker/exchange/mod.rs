@@ -190,17 +190,25 @@ impl Bindings {
         self.remove(&Identity::of(&binding)).is_some()
     }
 
-    /// Removes all bindings to a queue or exchange that is no more, and returns them in order.
-    /// Costs by the number of these, not of all bindings.
-    pub fn remove_destination(&mut self, destination: Destination) -> Vec<Binding> {
+    /// Removes bindings to a queue or exchange that is no more, at most so many, and returns them in
+    /// order. Costs by their number, not by that of all bindings.
+    pub fn remove_destination(&mut self, destination: Destination, most: usize) -> Vec<Binding> {
         let theirs: Vec<Identity> = self
             .listing
             .range(Identity::first(destination)..)
             .map(|(identity, _)| identity)
             .take_while(|identity| identity.destination == destination)
+            .take(most)
             .cloned()
             .collect();
         theirs.iter().filter_map(|identity| self.remove(identity)).collect()
+    }
+
+    /// Removes the first binding in the order of listings.
+    pub fn pop(&mut self) -> Option<Binding> {
+        let (identity, binding) = self.listing.pop_first()?;
+        self.router.remove(&identity.arguments, &binding);
+        Some(binding)
     }
 
     /// Whether the key alone says where a message goes, and says the same each time.

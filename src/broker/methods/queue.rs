@@ -13,9 +13,10 @@ use super::super::exception::{
 };
 use super::super::exchange::{Binding, Destination};
 use super::super::permission::Object;
-use super::super::queue::Queue;
+use super::super::queue::{Queue, Remains};
 use super::super::reply_to::is_reply_to;
 use super::super::vhost::{VirtualHost, strip_line_ends};
+use super::super::work::{Job, Purge};
 use super::declared::{declared_queue, persists, queue_arguments};
 use super::default_type::with_default_type;
 use super::exchange::refuse_default;
@@ -284,11 +285,11 @@ fn purge(broker: &mut Broker, call: &mut Call<'_>, method: &queue::Purge) -> Res
     let queue = readable(broker, call, &method.queue)?;
     refuse_stream(broker, queue, "queue.purge")?;
     let id = queue.id;
-    let message_count = purge_ready(broker, id);
-    if !method.no_wait {
-        broker.reply(call, queue::PurgeOk { message_count });
-    }
-    Ok(())
+    let (message_count, remains) = purge_ready(broker, id);
+    let answer = (!method.no_wait).then_some(queue::PurgeOk { message_count });
+    let Call { connection, channel, .. } = *call;
+    let job = Purge { connection, channel, queue: id, remains, answer };
+    broker.begin(Job::Purge(Box::new(job)), call.effects)
 }
 
 /// What a stream does not do, in RabbitMQ's words.
@@ -302,24 +303,19 @@ pub(super) fn refuse_stream(broker: &Broker, queue: &Queue, what: &str) -> Resul
     )))
 }
 
-/// Throws the ready messages of a queue away, in the journal too.
-fn purge_ready(broker: &mut Broker, id: QueueId) -> u32 {
-    let Some(queue) = broker.queues.get_mut(&id) else { return 0 };
-    let (count, placed) = queue.purge(&mut broker.budget);
+/// Throws the ready messages of a queue away. The journal has to be told of some by themselves, the
+/// others are below the ordinal that it is told of now and were never taken.
+fn purge_ready(broker: &mut Broker, id: QueueId) -> (u32, Remains) {
+    let Some(queue) = broker.queues.get_mut(&id) else { return Default::default() };
+    let (count, remains) = queue.purge();
     queue.drops.count(Cause::Purged, count);
     broker.drops.count(Cause::Purged, count);
     if queue.declared.persists() {
-        let journal = broker.store.journal();
-        for (level, ordinal) in placed {
-            journal.settle(level, ordinal);
-        }
         for level in queue.levels() {
-            journal.purge(level.id, level.next_ordinal());
+            broker.store.journal().purge(level.id, level.next_ordinal());
         }
-        let policy = queue.fsync(broker.options.fsync);
-        broker.promise(policy);
     }
-    u32::try_from(count).unwrap_or(u32::MAX)
+    (u32::try_from(count).unwrap_or(u32::MAX), remains)
 }
 
 fn delete(
@@ -331,7 +327,7 @@ fn delete(
     broker.permit(call, Operation::Configure, Object::Queue(&name))?;
     let connection = &broker.connections[call.connection];
     let vhost_name = &broker.vhosts[connection.vhost].name;
-    let (mut message_count, mut cancels) = (0, Vec::new());
+    let mut message_count = 0;
     if let Some(queue) = broker.queue_named(connection.vhost, &name) {
         if !queue.open_to(connection.id) {
             return Err(locked(&name, vhost_name));
@@ -347,15 +343,11 @@ fn delete(
             )));
         }
         let id = queue.id;
-        let deleted = broker.delete_queue_by(Some(call.channel), id, call.effects);
-        message_count = u32::try_from(deleted.0).unwrap_or(u32::MAX);
-        cancels = deleted.1;
+        let count = broker.delete_queue(id, call.effects);
+        message_count = u32::try_from(count).unwrap_or(u32::MAX);
     }
     if !method.no_wait {
         broker.reply(call, queue::DeleteOk { message_count });
-    }
-    for cancel in cancels {
-        broker.send_on(call.channel, cancel, call.effects);
     }
     Ok(())
 }

@@ -8,7 +8,10 @@ use crate::ids::{Ordinal, QueueId, Timestamp};
 
 use super::super::settings::NEVER;
 use super::Queue;
-use super::item::{Budget, Item};
+use super::item::Item;
+
+/// The most messages that go back at once; its timer brings the queue back for the others.
+const WOKEN_MAX: usize = 1024;
 
 /// When a message comes back, and which it is.
 pub(super) type DelayedKey = (Timestamp, QueueId, Ordinal);
@@ -21,9 +24,11 @@ impl Queue {
 
     /// Puts the messages back to their places that have waited long enough.
     pub(crate) fn wake(&mut self, now: Timestamp) {
-        while let Some(first) = self.delayed.first_entry()
-            && first.key().0 <= now
-        {
+        for _ in 0..WOKEN_MAX {
+            let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now)
+            else {
+                return;
+            };
             let item = first.remove();
             self.requeue(item);
         }
@@ -37,13 +42,5 @@ impl Queue {
     /// Those that are kept back.
     pub(crate) fn delayed(&self) -> impl Iterator<Item = &Item> {
         self.delayed.values()
-    }
-
-    /// Forgets them: the queue ends.
-    pub(super) fn forget_delayed(&mut self, budget: &mut Budget) {
-        let delayed = std::mem::take(&mut self.delayed);
-        for item in delayed.values() {
-            self.settle(item, budget);
-        }
     }
 }

@@ -128,6 +128,12 @@ impl Room {
         budget.left = budget.left.saturating_sub(cost(message));
     }
 
+    /// None of the messages is kept any more.
+    pub(crate) fn free_all(&mut self, budget: &mut Budget) {
+        budget.left += self.bytes;
+        *self = Self::default();
+    }
+
     /// A message is kept no more.
     pub(crate) fn free(&mut self, message: &Message, budget: &mut Budget) {
         self.count = self.count.saturating_sub(1);

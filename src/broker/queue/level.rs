@@ -19,6 +19,7 @@ use crate::message::Message;
 use crate::store::{QueueLog, StoreError, Stored};
 
 use super::super::settings::{NEVER, QueueSettings};
+use super::Remains;
 use super::item::{Budget, Held, Item, Room, own_ttl};
 
 /// The messages of one priority. Everywhere but in its queue it is known by its own number, like a
@@ -230,21 +231,19 @@ impl Level {
         Ok(())
     }
 
-    /// Takes all that is in memory out and empties the log: a purge. Says of each whether the journal
-    /// has to be told of it by itself.
-    pub(super) fn clear(&mut self) -> impl Iterator<Item = (Item, bool)> + use<> {
+    /// Takes all that is in memory out and empties the log: a purge.
+    pub(super) fn clear(&mut self, remains: &mut Remains) {
         self.dues.clear();
         self.scout = None;
         self.log_expires = false;
         self.log.purge();
         self.pending.clear();
-        let placed = std::mem::take(&mut self.placed).into_values().map(|item| (item, true));
-        // One that counts as delivered is none of those that a purge takes by itself.
-        let resident = std::mem::take(&mut self.resident).into_iter();
-        placed.chain(resident.map(|item| {
-            let delivered = item.deliveries > 0;
-            (item, delivered)
-        }))
+        self.take_memory(remains);
+    }
+
+    /// Takes all out that is in memory.
+    pub(super) fn take_memory(&mut self, remains: &mut Remains) {
+        remains.add_level(std::mem::take(&mut self.placed), std::mem::take(&mut self.resident));
     }
 
     /// How many messages are ready.
@@ -298,10 +297,5 @@ impl Level {
         } else {
             self.resident.push_back(item);
         }
-    }
-
-    /// Ends the level: what was in memory, and the log.
-    pub(super) fn into_parts(self) -> (impl Iterator<Item = Item>, QueueLog) {
-        (self.placed.into_values().chain(self.resident), self.log)
     }
 }

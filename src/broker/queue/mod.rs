@@ -20,11 +20,13 @@ mod item;
 mod level;
 mod limits;
 mod ready;
+mod remains;
 mod spill;
 
 pub(super) use duplicates::deduplication_key;
 pub(super) use item::{Budget, Held, Item};
 pub(super) use level::Level;
+pub(super) use remains::Remains;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,10 +80,8 @@ pub(super) struct Queue {
     pub declared: Declaration,
     /// Its consumers, and whose turn it is.
     pub consumers: Consumers,
-    /// Whether it is in the turn's list of queues to be visited.
+    /// Whether it is in the broker's list of queues to look at when the turn ends.
     pub touched: bool,
-    /// Whether it is in the turn's list of queues that were visited.
-    pub visited: bool,
     /// Whether publishers wait for its consumers.
     pub patience: Patience,
     /// The message that was last routed here, so that one that matches twice comes once.
@@ -131,7 +131,6 @@ impl Queue {
             declared,
             consumers,
             touched: false,
-            visited: false,
             patience: Patience::default(),
             routed: 0,
             policy: None,

@@ -6,7 +6,7 @@ use crate::store::{QueueLog, StoreError, SyncFile};
 
 use super::super::pacing::Patience;
 use super::item::{Budget, Held, Item, own_priority};
-use super::{Level, Queue};
+use super::{Level, Queue, Remains};
 
 impl Queue {
     /// The priority that the queue gives a message: its level.
@@ -178,7 +178,7 @@ impl Queue {
     }
 
     /// Gives back what a message takes in memory or in its log.
-    pub(super) fn release(&mut self, item: &Item, budget: &mut Budget) {
+    pub(crate) fn release(&mut self, item: &Item, budget: &mut Budget) {
         self.forget_header(item);
         match &item.held {
             Held::Resident(message) => self.room.free(message, budget),
@@ -261,27 +261,18 @@ impl Queue {
         }
     }
 
-    /// Throws all ready messages away. Returns how many they were, and those that the journal has
-    /// to be told of one by one: all others are below their level's next ordinal and were never
-    /// taken.
-    pub(crate) fn purge(&mut self, budget: &mut Budget) -> (u64, Vec<(QueueId, Ordinal)>) {
+    /// Throws all ready messages away: they are gone for everybody. Returns how many they were, and
+    /// those that were in memory, each to be given back with [`Self::release`].
+    pub(crate) fn purge(&mut self) -> (u64, Remains) {
         let count = self.ready();
-        let mut journaled = Vec::new();
-        let priorities: Vec<u8> = self.levels().map(|level| level.priority).collect();
-        for priority in priorities {
-            let Some(level) = self.level_mut(priority) else { continue };
-            let id = level.id;
-            for (item, placed) in level.clear() {
-                self.release(&item, budget);
-                if placed && item.journaled {
-                    journaled.push((id, item.ordinal));
-                }
-            }
+        let mut remains = Remains::default();
+        for level in std::iter::once(&mut self.level).chain(self.others.values_mut()) {
+            level.clear(&mut remains);
         }
         self.patience = Patience::default();
         self.ready_body_bytes = 0;
         self.forget_ready_headers();
-        (count, journaled)
+        (count, remains)
     }
 
     /// How many messages are ready.
@@ -307,22 +298,19 @@ impl Queue {
         self.others.values_mut().for_each(|level| level.log.sync_again());
     }
 
-    /// Ends the queue. Returns how many messages were ready, and the logs, which are to be deleted
-    /// when the journal tells of it.
-    pub(crate) fn end(mut self, budget: &mut Budget) -> (u64, Vec<QueueLog>) {
+    /// Ends the queue. Returns how many messages were ready, the logs, which are to be deleted when
+    /// the journal tells of it, and the messages that were in memory.
+    pub(crate) fn end(mut self, budget: &mut Budget) -> (u64, Vec<QueueLog>, Remains) {
         let count = self.ready();
-        self.forget_delayed(budget);
-        let mut logs = Vec::new();
-        for level in std::iter::once(self.level).chain(self.others.into_values()) {
-            let (items, log) = level.into_parts();
-            for item in items {
-                if let Held::Resident(message) = &item.held {
-                    self.room.free(message, budget);
-                }
-            }
-            logs.push(log);
+        // What is with consumers counts no more either: nobody will give it back.
+        self.room.free_all(budget);
+        let (mut logs, mut remains) = (Vec::new(), Remains::default());
+        remains.add_delayed(std::mem::take(&mut self.delayed));
+        for mut level in std::iter::once(self.level).chain(self.others.into_values()) {
+            level.take_memory(&mut remains);
+            logs.push(level.log);
         }
-        (count, logs)
+        (count, logs, remains)
     }
 
     /// The octets of an item; `None` if its record is damaged.

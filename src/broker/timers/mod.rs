@@ -16,6 +16,10 @@ use super::Broker;
 use super::effect::Effects;
 use super::settings::NEVER;
 
+/// What a timer costs, and a queue that is deleted.
+const TIMER_UNITS: u64 = 2;
+const QUEUE_UNITS: u64 = 32;
+
 /// The timers, the next one first.
 #[derive(Debug, Default)]
 pub(super) struct Timers(BTreeSet<(Timestamp, QueueId)>);
@@ -45,12 +49,16 @@ impl Timers {
 impl Broker {
     /// Touches the queues whose timers have gone off, and deletes those that were unused too long.
     pub(super) fn ring(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some(id) = self.timers.take(now) {
+        while self.work.has_left()
+            && let Some(id) = self.timers.take(now)
+        {
+            self.work.pay(TIMER_UNITS);
             let Some(queue) = self.queues.get_mut(&id) else { continue };
             queue.timer = NEVER;
             if queue.lapses().is_some_and(|due| due <= now) {
                 let vhost = &self.vhosts[queue.declared.vhost].name;
                 log::info!("queue '{}' in vhost '{vhost}' was not used: deleted", queue.name());
+                self.work.pay(QUEUE_UNITS);
                 self.delete_queue(id, effects);
             } else {
                 self.touch(id);

@@ -74,8 +74,6 @@ impl Broker {
                 Outcome::Refused => job.refused = true,
             }
             let queues = self.scratch.queues.len() as u64;
-            // The next one finds the queues as if it were published by itself.
-            self.catch_up_within(call.effects);
             self.work.spend(PUBLISH_UNITS * (1 + queues) + bytes / BYTES_PER_UNIT);
             if !self.work.goes_on() {
                 return Ok(Progress::More);

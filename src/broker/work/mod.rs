@@ -19,7 +19,9 @@
 //! back to a queue) the queue hands nothing out, and answers no method that names it, until all are
 //! back.
 
+mod changing;
 mod commit;
+mod leftovers;
 mod release;
 mod returns;
 mod settle;
@@ -27,6 +29,7 @@ mod settle;
 mod tests;
 
 pub(super) use commit::{Commit, Rollback};
+pub(super) use leftovers::Purge;
 pub(super) use release::After;
 pub(super) use settle::{Many, Settle};
 
@@ -40,6 +43,8 @@ use super::channel::ChannelState;
 use super::effect::{Effects, Output};
 use super::exception::Exception;
 use super::fsync::Promise;
+use changing::{Changes, Changing};
+use leftovers::Leftover;
 use release::Release;
 use returns::Returning;
 
@@ -57,16 +62,24 @@ pub(super) enum Job {
     Settle(Settle),
     /// What a channel or a connection had ends.
     Release(Release),
+    /// Changes of an operator.
+    Change(Box<Changing>),
+    /// queue.purge.
+    Purge(Box<Purge>),
+    /// What is left of what is gone.
+    Leftover(Leftover),
 }
 
 impl Job {
     /// The place of the connection whose further commands wait until it is done.
-    fn connection(&self) -> usize {
+    fn connection(&self) -> Option<usize> {
         match self {
-            Self::Commit(job) => job.connection,
-            Self::Rollback(job) => job.connection,
-            Self::Settle(job) => job.connection,
-            Self::Release(job) => job.connection,
+            Self::Commit(job) => Some(job.connection),
+            Self::Rollback(job) => Some(job.connection),
+            Self::Settle(job) => Some(job.connection),
+            Self::Release(job) => Some(job.connection),
+            Self::Purge(job) => Some(job.connection),
+            Self::Change(_) | Self::Leftover(_) => None,
         }
     }
 
@@ -75,6 +88,7 @@ impl Job {
         match self {
             Self::Commit(job) => Some((crate::wire::tx::Commit::ID, job.channel)),
             Self::Rollback(_) | Self::Settle(_) | Self::Release(_) => None,
+            Self::Change(_) | Self::Purge(_) | Self::Leftover(_) => None,
         }
     }
 }
@@ -97,12 +111,15 @@ pub(super) struct Work {
     per_turn: u64,
     /// Units that are left in this turn.
     left: u64,
+    /// Units that what happens by itself may spend beside these: for what came in.
+    allowed: u64,
     /// Units that are left to the job that is being worked on.
     slice: u64,
     /// Units that were spent in this turn, and the most of any.
     spent: u64,
     most: u64,
     returning: Returning,
+    changes: Changes,
 }
 
 impl Work {
@@ -113,10 +130,12 @@ impl Work {
             jobs: VecDeque::new(),
             per_turn,
             left: per_turn,
+            allowed: 0,
             slice: per_turn,
             spent: 0,
             most: 0,
             returning: Returning::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -125,11 +144,42 @@ impl Work {
         !self.jobs.is_empty()
     }
 
-    /// So many units were spent.
-    pub(super) fn spend(&mut self, units: u64) {
+    /// So many units were spent on a job.
+    fn spend(&mut self, units: u64) {
         self.slice = self.slice.saturating_sub(units);
         self.left = self.left.saturating_sub(units);
         self.spent += units;
+    }
+
+    /// Whether what happens by itself may go on in this turn: deliveries, expiry, limits.
+    #[inline]
+    pub(super) fn has_left(&self) -> bool {
+        self.left > 0 || self.allowed > 0
+    }
+
+    /// So many units were spent on what happens by itself.
+    #[inline]
+    pub(super) fn pay(&mut self, units: u64) {
+        self.left = self.left.saturating_sub(units.saturating_sub(self.allowed));
+        self.allowed = self.allowed.saturating_sub(units);
+        self.spent += units;
+    }
+
+    /// At least half of what a turn may spend is there again.
+    fn replenish(&mut self) {
+        self.left = self.left.max(self.per_turn.div_ceil(2));
+    }
+
+    /// The turn is over: the next one may spend all anew.
+    pub(super) fn end_turn(&mut self) {
+        self.most = self.most.max(self.spent);
+        (self.left, self.allowed, self.spent) = (self.per_turn, 0, 0);
+    }
+
+    /// What happens by itself may spend so many more: what came in may go out again.
+    #[inline]
+    pub(super) fn allow(&mut self, units: u64) {
+        self.allowed += units;
     }
 
     /// Whether the job that is being worked on may go on in this turn.
@@ -152,7 +202,9 @@ impl Broker {
         if done {
             return Ok(());
         }
-        self.connections[job.connection()].busy = true;
+        if let Some(place) = job.connection() {
+            self.connections[place].busy = true;
+        }
         let promise = std::mem::take(&mut self.turn.promise);
         self.work.jobs.push_back((job, promise));
         Ok(())
@@ -171,6 +223,9 @@ impl Broker {
             Job::Rollback(job) => Ok(self.roll_back_some(job, effects)),
             Job::Settle(job) => Ok(self.settle_some(job, effects)),
             Job::Release(job) => Ok(self.release_some(job, effects)),
+            Job::Change(job) => Ok(self.change_some(job, effects)),
+            Job::Purge(job) => Ok(self.purge_some(job, effects)),
+            Job::Leftover(job) => Ok(self.leave_some(job, effects)),
         }
     }
 
@@ -180,12 +235,11 @@ impl Broker {
             return; // the journal takes no more
         }
         // Commands of this turn may have used all of it up: jobs go on all the same.
-        self.work.left = self.work.left.max(self.work.per_turn.div_ceil(2));
+        self.work.replenish();
         self.work_off(self.work.per_turn.div_ceil(4), effects);
-        self.work.left = self.work.per_turn;
-        self.work.most = self.work.most.max(self.work.spent);
-        self.work.spent = 0;
         self.last_route.forget();
+        // And so does what happens by itself.
+        self.work.replenish();
     }
 
     /// Ends all jobs at once: the broker stops.
@@ -219,7 +273,7 @@ impl Broker {
 
     /// A job is done that took more than its first slice.
     fn finish(&mut self, job: &Job, result: Result<(), Exception>, effects: &mut Effects) {
-        let place = job.connection();
+        let Some(place) = job.connection() else { return };
         let Some(connection) = self.connections.get_mut(place) else { return };
         connection.busy = false;
         if let (Err(refusal), Some((method, channel))) = (result, job.method()) {
@@ -266,8 +320,7 @@ impl Broker {
             effects.send_urgent(id, Output::Resume);
         }
         for command in std::mem::take(&mut connection.held.commands) {
-            self.catch_up_within(effects);
-            self.perform(now, id, command, effects);
+            self.apply(now, id, command, effects);
         }
     }
 

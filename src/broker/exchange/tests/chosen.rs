@@ -50,7 +50,7 @@ fn a_destination_that_comes_takes_from_all_and_nothing_else_moves() {
     let moved: Vec<_> = before.iter().zip(&after).filter(|(old, new)| old != new).collect();
     assert!(moved.iter().all(|(_, new)| **new == queue(4)));
     assert!((share(&after, queue(4)) - 0.25).abs() < 0.02);
-    bindings.remove_destination(queue(4));
+    bindings.remove_destination(queue(4), usize::MAX);
     assert_eq!(chosen(&bindings, 10), before);
 }
 
@@ -106,7 +106,7 @@ proptest! {
                     bind(&mut bindings, queue(*number), &key.to_string(), &Table::default());
                 }
                 for number in &gone {
-                    bindings.remove_destination(queue(*number));
+                    bindings.remove_destination(queue(*number), usize::MAX);
                 }
                 bound.reverse();
                 bindings
