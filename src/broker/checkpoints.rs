@@ -77,7 +77,9 @@ impl Broker {
             due || self.store.wants_checkpoint()
                 || (early_from <= now && self.store.gains_by_checkpoint())
         };
-        !under_way && wanted() && not_before <= now && self.alarms.has_room()
+        // A new journal may be the room that is missing: where files may only be so long.
+        let fits = || self.alarms.has_room() || self.store.wants_checkpoint();
+        !under_way && wanted() && not_before <= now && fits()
     }
 
     /// The checkpoint's job has been run: what it replaces goes.

@@ -54,6 +54,8 @@ pub(super) struct Morgue {
     moved: VecDeque<(Option<SyncPoint>, QueueId, Item)>,
     /// How many were worked off in this turn.
     done: usize,
+    /// The first could not be read for now: all wait until the store is tried again.
+    stalled: bool,
 }
 
 impl Morgue {
@@ -69,7 +71,17 @@ impl Morgue {
 
     /// Whether something waits for the next turn.
     pub(super) fn is_behind(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.stalled && !self.waiting.is_empty()
+    }
+
+    /// Whether all wait until the store is tried again.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// The store is tried again.
+    pub(super) fn resume(&mut self) {
+        self.stalled = false;
     }
 
     /// The journal is written up to `point`. Says whether that is to be synced.
@@ -99,6 +111,7 @@ impl Broker {
     /// Works deaths off, as many as the turn still takes.
     pub(super) fn bury_dead(&mut self) {
         while self.morgue.done < DEATHS_PER_TURN
+            && !self.morgue.stalled
             && let Some(dead) = self.morgue.waiting.pop_front()
         {
             self.morgue.done += 1;
@@ -119,8 +132,10 @@ impl Broker {
             dead.message = match queue.message(item) {
                 Ok(message) => message,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
-                    return;
+                    let queue = Some(dead.queue);
+                    self.morgue.stalled = true;
+                    self.morgue.waiting.push_front(dead);
+                    return self.store_failed(queue, error);
                 }
             };
         }

@@ -30,12 +30,15 @@ impl Broker {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
-                    return;
+                    return self.store_failed(Some(id), error);
                 }
             }
         }
-        self.turn.later.push(id);
+        if self.morgue.is_stalled() {
+            self.alarms.look_again(id);
+        } else {
+            self.turn.later.push(id);
+        }
     }
 
     /// Takes ready messages out of a queue until it is within its limits: the first, which is the
@@ -66,8 +69,7 @@ impl Broker {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
-                    return;
+                    return self.store_failed(Some(id), error);
                 }
             }
         }

@@ -97,7 +97,7 @@ use crate::store::{Place, Store, StoreError, SyncRequest};
 use crate::wire::{Method, MethodId, ShortString};
 
 use access::Access;
-use alarms::Alarms;
+use alarms::{Alarms, Failure};
 use call::Call;
 use channel::{Channel, ChannelState};
 use checkpoints::Checkpoints;
@@ -176,7 +176,7 @@ pub struct Broker {
     /// What takes more than a turn.
     work: Work,
     /// A disk that failed: the turn does not end.
-    failure: Option<StoreError>,
+    failure: Failure,
 }
 
 impl Broker {
@@ -261,9 +261,7 @@ impl Broker {
             self.touch(id);
         }
         self.flush_deliveries(effects);
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
+        self.failure.check()?;
         let request = self.end_durability(now, effects)?;
         self.finish_end(now);
         self.work.end_turn();

@@ -25,7 +25,7 @@ use crate::store::{Entry, Place, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::access::Access;
-use super::alarms::Alarms;
+use super::alarms::{Alarms, Failure};
 use super::checkpoints::Checkpoints;
 use super::dead_letter::Morgue;
 use super::drops::Drops;
@@ -124,7 +124,7 @@ impl Broker {
             }
             self.end_restored_stream(id)?;
         }
-        self.failure.take().map_or(Ok(()), Err)
+        self.failure.check()
     }
 
     fn empty(store: Store, options: BrokerOptions) -> Self {
@@ -169,7 +169,7 @@ impl Broker {
             stopping: false,
             checkpoints: Checkpoints::default(),
             work: super::work::Work::new(options.work_per_turn),
-            failure: None,
+            failure: Failure::default(),
             options,
         }
     }

@@ -127,7 +127,7 @@ impl Broker {
                 self.store_failed(Some(owner), error);
             }
         }
-        self.failure.take().map_or(Ok(()), Err)
+        self.failure.check()
     }
 
     /// The queue that a number stands for, and the priority of its level there.

@@ -37,6 +37,8 @@ pub(super) struct Limits {
     pub(super) bells_max: usize,
     /// Files of queue logs at a time.
     pub(super) files_max: usize,
+    /// How long a file may be, in bytes (RLIMIT_FSIZE).
+    pub(super) file_bytes_max: u64,
 }
 
 /// Raises the limit on open files as far as it goes, and divides what there is: queue logs get an
@@ -58,6 +60,7 @@ pub(super) fn raise() -> Limits {
     let lingering = (sockets / LINGERING_SHARE).min(LINGERING_MAX);
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Limits {
+        file_bytes_max: getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX),
         connections_max: size((sockets - lingering).max(1)),
         lingering_max: size(lingering),
         bells_max: size(bells.max(1)),

@@ -30,6 +30,7 @@ mod reload;
 mod reserved;
 mod rim;
 mod router;
+mod signals;
 mod socket;
 mod syncer;
 #[cfg(test)]
@@ -53,8 +54,6 @@ use std::time::Duration;
 
 use log::info;
 use parking_lot::Mutex;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::broker::access::{Change, ChangeRefused};
 use crate::broker::{Broker, BrokerError, BrokerOptions};
@@ -147,20 +146,13 @@ pub fn run<T>(
     source: &mut Source,
     beside: impl FnOnce(&Config, &Server) -> Result<T, ServerError>,
 ) -> Result<(), ServerError> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = signals::take()?;
     let config = &source.reading().config;
     let server = Server::start(config)?;
     let beside = beside(config, &server)?;
     server.announce(config);
     notify::tell("READY=1");
-    for signal in signals.forever() {
-        if signal == SIGHUP {
-            reload::run(source, &server);
-            continue;
-        }
-        info!("stopping on {}", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
-        break;
-    }
+    signals::wait(&mut signals, || reload::run(source, &server));
     notify::tell("STOPPING=1");
     drop(beside);
     server.stop();
@@ -333,6 +325,7 @@ fn open_broker(
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
     let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
     let sizes = sizes.for_disk(watchdog::disk_total(&config.data_dir));
+    let sizes = sizes.for_files(limits.file_bytes_max);
     let store = StoreOptions { open_files_max: limits.files_max, ..sizes };
     let (store, recovery) = Store::examine(Arc::new(disk), store)?;
     let reading = clock::read();

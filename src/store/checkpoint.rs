@@ -98,3 +98,12 @@ pub(super) fn prepare_journal(
     }
     Ok(JournalFile { slot, path, file, length, new: false })
 }
+
+/// A journal's file, to be written anew.
+pub(super) fn reuse_journal(directory: &Directory, slot: u64) -> Result<JournalFile, StoreError> {
+    let path = journal_path(slot);
+    let file = directory.disk.open(&path);
+    let file = file.map_err(|source| StoreError::io("open", &path, source))?;
+    let length = file.len().map_err(|source| StoreError::io("measure", &path, source))?;
+    Ok(JournalFile { slot, path, file, length, new: false })
+}

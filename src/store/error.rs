@@ -91,9 +91,10 @@ impl StoreError {
     pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { operation, path }
-            }
+            // A file may be as long as the limit of the process and no longer: there is no room.
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full { operation, path },
             _ if is_exhausted(&source) => Self::Exhausted { operation, path, source },
             _ => Self::Io { operation, path, source },
         }
@@ -150,8 +151,25 @@ impl Health {
         Ok(())
     }
 
-    /// Runs a write or sync unless an earlier one failed, and remembers if it fails. To want for a
-    /// descriptor is not to fail: nothing was written or synced.
+    /// Runs what may be done again if there was no room for it, no descriptor or no memory, unless
+    /// something failed before: it writes the same octets to the same place, or changes a name. Any
+    /// other failure is remembered.
+    pub(super) fn attempt(
+        &self,
+        operation: &'static str,
+        path: &Path,
+        run: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        run().map_err(|source| match StoreError::io(operation, path, source) {
+            passing if passing.is_passing() => passing,
+            other => self.fail(other),
+        })
+    }
+
+    /// Runs a sync unless an earlier one failed, and remembers if it fails, also for want of room:
+    /// what it was to make durable may be gone. To want for a descriptor is not to fail: nothing
+    /// was synced.
     pub(super) fn guard<T>(
         &self,
         operation: &'static str,

@@ -35,6 +35,8 @@ pub(super) struct Inventory {
     pub generation_max: u64,
     /// The highest number that a log has, whether or not its queue is known.
     pub log_max: u64,
+    /// What is wrong with journals that were cut off in their headers, if that is what they are.
+    pub torn: Vec<String>,
     /// What is to be changed when the directory is accepted.
     pub postponed: Postponed,
 }
@@ -88,10 +90,19 @@ impl Inventory {
                 self.journals.push(Found { generation, previous, slot });
             }
             None if bytes.iter().all(|octet| *octet == 0) => self.empty.push(slot),
-            // Without it nobody can tell whether something is missing.
+            // Without it recovery cannot tell whether something is missing. A write that has failed
+            // in the header leaves nothing behind it, and no mark.
             None => {
                 let reason = format!("both headers of {} are damaged", path.display());
-                return Err(directory.unreadable(reason));
+                let mapping = map(directory, &path)?;
+                let rest = mapping.bytes().get(HEADER_BYTES..).unwrap_or_default();
+                if directory.newest_journal() == 0 || rest.iter().any(|octet| *octet != 0) {
+                    return Err(directory.unreadable(reason));
+                }
+                log::warn!("{reason}, and nothing follows them");
+                self.postponed.copy(format!("journal-slot-{slot:04}.torn"), &mapping, 0..length);
+                self.postponed.remove(path);
+                self.torn.push(reason);
             }
         }
         Ok(())

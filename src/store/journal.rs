@@ -259,7 +259,7 @@ impl Journal {
             self.writer.gather.put_end();
             let (file, at, gather) = (&self.room.file, self.position, &mut self.writer.gather);
             let write = || gather.write(|slices| file.write_vectored_at(slices, at));
-            self.directory.health.guard("write", &self.room.path, write)?;
+            self.directory.health.attempt("write", &self.room.path, write)?;
             self.position += length;
             self.written = self.writer.entries;
         }

@@ -49,6 +49,21 @@ impl StoreOptions {
         }
     }
 
+    /// The same where no file may be longer than so many octets (RLIMIT_FSIZE): the journal is ended
+    /// long before, so that what a turn writes fits in as a rule.
+    #[must_use]
+    pub fn for_files(self, octets: u64) -> Self {
+        Self {
+            segment_bytes_min: self.segment_bytes_min.min(octets),
+            segment_bytes_max: self.segment_bytes_max.min(octets),
+            journal_bytes_max: self.journal_bytes_max.min(octets / 8),
+            journal_bytes_early: self.journal_bytes_early.min(octets / 16),
+            journal_bytes_prepared: self.journal_bytes_prepared.min(octets / 16),
+            journal_bytes_spare: self.journal_bytes_spare.min(octets / 8),
+            ..self
+        }
+    }
+
     /// Sizes with which segments and journals change all the time: for tests.
     pub const TINY: Self = Self {
         segment_bytes_min: 4 << 10,

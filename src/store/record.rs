@@ -286,8 +286,12 @@ impl Gather {
         self.end_bytes = RECORD_BYTES;
     }
 
-    /// Gives everything to `write`, in order, and is empty then.
-    pub(super) fn write<T>(&mut self, write: impl FnOnce(&mut [std::io::IoSlice<'_>]) -> T) -> T {
+    /// Gives everything to `write`, in order, and is empty then. If that fails everything stays,
+    /// but for the zeros behind it, and can be written to the same place later.
+    pub(super) fn write<E>(
+        &mut self,
+        write: impl FnOnce(&mut [std::io::IoSlice<'_>]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut slices = Vec::with_capacity(2 * self.shared.len() + 1);
         let mut from = 0;
         for (at, message) in &self.shared {
@@ -298,6 +302,11 @@ impl Gather {
         slices.push(std::io::IoSlice::new(&self.bytes[from..]));
         let written = write(&mut slices);
         drop(slices);
+        if written.is_err() {
+            self.bytes.truncate(self.bytes.len().saturating_sub(self.end_bytes));
+            self.end_bytes = 0;
+            return written;
+        }
         self.before += self.len() - self.end_bytes;
         self.clear();
         written
@@ -331,6 +340,32 @@ pub(super) const FIRST_RECORD: usize = HEADER_BYTES;
 mod tests {
     use super::*;
 
+    fn gather_into(gather: &mut Gather, octets: &mut Vec<u8>) {
+        let written = gather.write(|slices| {
+            slices.iter().for_each(|slice| octets.extend_from_slice(slice));
+            Ok::<_, ()>(())
+        });
+        assert_eq!(written, Ok(()));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_the_same_later() {
+        let (mut tried, mut gather) = (Vec::new(), Gather::default());
+        let open = gather.begin();
+        gather.put(b"payload");
+        gather.finish(&open, Kind::Entry, 77, 0, 0);
+        gather.put_end();
+        let refused = gather.write(|slices| {
+            slices.iter().for_each(|slice| tried.extend_from_slice(slice));
+            Err("full")
+        });
+        assert_eq!(refused, Err("full"));
+        let mut octets = Vec::new();
+        gather.put_end();
+        gather_into(&mut gather, &mut octets);
+        assert_eq!(octets, tried);
+    }
+
     #[test]
     fn one_flipped_bit_is_told_from_other_damage_wherever_it_is() {
         let mut octets = vec![0; 100];
@@ -338,7 +373,7 @@ mod tests {
         let open = gather.begin();
         gather.put(b"a payload of some octets");
         gather.finish(&open, Kind::Entry, 77, 3, 1);
-        gather.write(|slices| slices.iter().for_each(|slice| octets.extend_from_slice(slice)));
+        gather_into(&mut gather, &mut octets);
         let end = octets.len();
         let flip = |octets: &mut [u8], bit: usize| octets[bit / 8] ^= 1 << (bit % 8);
         for bit in 800..8 * end {
@@ -364,7 +399,7 @@ mod tests {
             gather.put_end();
             let end = octets.len().saturating_sub(RECORD_BYTES);
             octets.truncate(end);
-            gather.write(|slices| slices.iter().for_each(|slice| octets.extend_from_slice(slice)));
+            gather_into(&mut gather, &mut octets);
         }
         let length = RECORD_BYTES + 7;
         assert_eq!(octets.len(), 3 * length + RECORD_BYTES);

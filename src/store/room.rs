@@ -57,10 +57,10 @@ impl Room {
             return Ok(());
         }
         let reserved = self.allocate(wanted.next_multiple_of(self.step_bytes));
-        self.low = reserved.as_ref().is_err_and(StoreError::is_full);
+        self.low = reserved.as_ref().is_err_and(StoreError::is_passing);
         match reserved {
-            Err(error) if error.is_full() && end <= self.reserved => Ok(()),
-            Err(error) if error.is_full() => self.allocate(end),
+            Err(error) if error.is_passing() && end <= self.reserved => Ok(()),
+            Err(error) if error.is_passing() => self.allocate(end),
             other => other,
         }
     }
@@ -82,7 +82,7 @@ impl Room {
     pub(super) fn replenish(&mut self, end: u64) -> Result<bool, StoreError> {
         self.low = false;
         match self.reserve(end) {
-            Err(error) if !error.is_full() => Err(error),
+            Err(error) if !error.is_passing() => Err(error),
             Err(_) => Ok(false),
             Ok(()) => Ok(!self.low),
         }

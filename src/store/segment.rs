@@ -258,7 +258,7 @@ impl SegmentWriter {
         self.made = true;
         let at = u64::from(self.written);
         let write = || self.gather.write(|slices| file.write_vectored_at(slices, at));
-        health.guard("write", &path, write)?;
+        health.attempt("write", &path, write)?;
         self.written = self.planned;
         self.pending = Counts::default();
         Ok(())

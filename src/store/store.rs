@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::checkpoint::{CheckpointJob, Prepared, prepare_journal};
+use super::checkpoint::{CheckpointJob, Prepared, prepare_journal, reuse_journal};
 use super::directory::{
     Directory, Ending, JOURNALS, QUEUES, SNAPSHOTS, SyncFile, journal_path, log_directory,
     snapshot_path,
@@ -292,10 +292,12 @@ impl Store {
         let needless = self.journals.drain(..needless.count()).collect::<Vec<_>>();
         for Found { slot, .. } in needless {
             let mut spare = self.spare.lock();
-            if spare.is_none() && self.reading.strong_count() == 0 {
-                *spare = Some(reuse_journal(&self.directory, slot)?);
-            } else {
-                self.directory.disk.discard(&journal_path(slot));
+            let wanted = spare.is_none() && self.reading.strong_count() == 0;
+            match wanted.then(|| reuse_journal(&self.directory, slot)).transpose() {
+                Ok(Some(file)) => *spare = Some(file),
+                Err(error) if !error.is_passing() => return Err(error),
+                // Another one is made when it is needed.
+                Ok(None) | Err(_) => self.directory.disk.discard(&journal_path(slot)),
             }
         }
         self.drop_orphans()
@@ -311,7 +313,14 @@ impl Store {
     /// there were.
     fn drop_orphans(&self) -> Result<(), StoreError> {
         let Some(known) = self.known.lock().take() else { return Ok(()) };
-        for name in self.directory.list(QUEUES)? {
+        let names = match self.directory.list(QUEUES) {
+            Err(error) if error.is_passing() => {
+                *self.known.lock() = Some(known); // the next checkpoint tries again
+                return Ok(());
+            }
+            other => other?,
+        };
+        for name in names {
             let Ok(id) = name.parse().map(QueueId) else { continue };
             if known.contains(&id) {
                 continue;
@@ -382,12 +391,4 @@ fn first_journal(
     let wanted = options.journal_bytes_spare;
     let length = if file.allocate(wanted).is_ok() { wanted } else { 0 };
     Ok(JournalFile { slot, path, file, length, new: true })
-}
-
-fn reuse_journal(directory: &Directory, slot: u64) -> Result<JournalFile, StoreError> {
-    let path = journal_path(slot);
-    let file = directory.disk.open(&path);
-    let file = file.map_err(|source| StoreError::io("open", &path, source))?;
-    let length = file.len().map_err(|source| StoreError::io("measure", &path, source))?;
-    Ok(JournalFile { slot, path, file, length, new: false })
 }

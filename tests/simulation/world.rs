@@ -69,13 +69,15 @@ impl Setup {
 pub(crate) enum End {
     /// The disk failed, as it was told to.
     Disk,
+    /// There was no room: publishes wait from now on, which clients here do not expect.
+    NoRoom,
     /// A promise was broken.
     Broken(String),
 }
 
 impl From<StoreError> for End {
-    fn from(_: StoreError) -> Self {
-        Self::Disk
+    fn from(error: StoreError) -> Self {
+        if error.is_passing() { Self::NoRoom } else { Self::Disk }
     }
 }
 
@@ -212,9 +214,7 @@ impl<'a> World<'a> {
         let done = self.model.turn - u64::from(!last || self.broker.is_working());
         self.requests.extend(request.map(|request| (done, request)));
         if self.broker.holds_outputs() || self.effects.take_urgent().next().is_some() {
-            // There was no room: publishes wait from now on, which clients here do not expect. The
-            // world ends, told nothing more.
-            return Err(End::Disk);
+            return Err(End::NoRoom); // the clients learn nothing more
         }
         for (to, outputs) in self.effects.take() {
             let Some(client) = self.clients.iter_mut().find(|client| client.id == to) else {

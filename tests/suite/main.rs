@@ -15,6 +15,7 @@ mod coverage;
 #[cfg(feature = "management")]
 mod definitions;
 mod delayed;
+mod full_disk;
 mod graphs;
 mod lost_files;
 mod naive_queue;

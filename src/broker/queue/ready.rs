@@ -123,9 +123,14 @@ impl Queue {
     fn take_from(&mut self, priority: u8) -> Result<Option<(Item, Message)>, StoreError> {
         while let Some(item) = self.level_mut(priority).and_then(Level::take_known) {
             self.uncount(&item);
-            match self.message(&item)? {
-                Some(message) => return Ok(Some((item, message))),
-                None => {
+            match self.message(&item) {
+                Ok(Some(message)) => return Ok(Some((item, message))),
+                Err(error) => {
+                    // It could not be read for now: it stays where it was.
+                    self.requeue(item);
+                    return Err(error);
+                }
+                Ok(None) => {
                     // A damaged record, which the store reports.
                     self.come_to_rest(&item);
                     self.forget_header(&item);

@@ -27,10 +27,11 @@ impl Broker {
     ) -> Option<Vec<PeekedMessage>> {
         let wall = self.clocks.wall;
         let vhost = self.vhosts.iter().find(|candidate| *candidate.name == *vhost)?;
-        let queue = self.queues.get_mut(vhost.queues.get(name)?)?;
+        let id = *vhost.queues.get(name)?;
+        let queue = self.queues.get_mut(&id)?;
         if queue.is_stream() {
             let stored = queue.read_first(count);
-            let Ok(stored) = stored.map_err(|error| self.failure.get_or_insert(error)) else {
+            let Ok(stored) = stored.map_err(|error| self.store_failed(Some(id), error)) else {
                 return Some(Vec::new());
             };
             let peeked = |Stored { message, published, .. }: Stored| PeekedMessage {
@@ -40,7 +41,7 @@ impl Broker {
             };
             return Some(stored.into_iter().map(peeked).collect());
         }
-        let mut taken = Vec::new();
+        let (mut taken, mut failed) = (Vec::new(), None);
         let mut messages = Vec::new();
         while messages.len() < count {
             match queue.take() {
@@ -51,13 +52,16 @@ impl Broker {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    failed = Some(error);
                     break;
                 }
             }
         }
         for item in taken {
             queue.requeue(item);
+        }
+        if let Some(error) = failed {
+            self.store_failed(Some(id), error);
         }
         Some(messages)
     }

@@ -80,8 +80,7 @@ impl Broker {
         let expiry = match queue.next_expiry() {
             Ok(expiry) => expiry,
             Err(error) => {
-                self.failure.get_or_insert(error);
-                return;
+                return self.store_failed(Some(id), error);
             }
         };
         let due = expiry.min(queue.next_wake()).min(queue.lapses().unwrap_or(NEVER));

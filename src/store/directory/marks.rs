@@ -219,7 +219,7 @@ impl Directory {
             }
         }
         let path = Path::new(CLEAN);
-        self.health.guard("remove", path, || self.disk.remove(path))
+        self.health.attempt("remove", path, || self.disk.remove(path))
     }
 
     /// Notes under which boot of the operating system the directory is used. From now on all that

@@ -188,7 +188,7 @@ impl NewFile {
         let Self { file, temporary, path } = self;
         let Directory { health, disk, .. } = directory;
         health.guard("sync", &temporary, || file.sync_data())?;
-        health.guard("rename", &temporary, || disk.rename(&temporary, &path))?;
+        health.attempt("rename", &temporary, || disk.rename(&temporary, &path))?;
         directory.sync_directory(path.parent().unwrap_or_else(|| Path::new("")))
     }
 }

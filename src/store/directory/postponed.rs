@@ -55,10 +55,10 @@ impl Postponed {
         }
         for (from, to) in self.renames {
             log::warn!("{} is set aside as {}", from.display(), to.display());
-            health.guard("rename", &from, || disk.rename(&from, &to))?;
+            health.attempt("rename", &from, || disk.rename(&from, &to))?;
         }
         for path in self.removals {
-            health.guard("remove", &path, || disk.remove(&path))?;
+            health.attempt("remove", &path, || disk.remove(&path))?;
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ impl QueueLog {
             log::error!("{} ends at octet {length} instead of {wanted}", path.display());
         } else if length > wanted {
             let health = &self.shelf.directory.health;
-            health.guard("cut", &path, || file.set_len(wanted))?;
+            health.attempt("cut", &path, || file.set_len(wanted))?;
         }
         // Also if it was cut before: by a process that was killed and did not sync that.
         if !mutant("a_cut_is_not_synced") {
@@ -110,6 +110,6 @@ impl QueueLog {
         self.shelf
             .directory
             .health
-            .guard("remove", &path, || self.shelf.directory.disk.remove(&path))
+            .attempt("remove", &path, || self.shelf.directory.disk.remove(&path))
     }
 }

@@ -114,7 +114,7 @@ impl Recovery {
         for Replay { path, end, .. } in &self.sources {
             let Some(end) = *end else { continue };
             let cut = || self.directory.disk.open(path)?.set_len(end as u64);
-            self.directory.health.guard("cut", path, cut)?;
+            self.directory.health.attempt("cut", path, cut)?;
         }
         Ok(())
     }
@@ -186,8 +186,11 @@ impl Recovery {
         if newest == 0 || base > newest || inventory.journals.iter().any(found) {
             return Ok(());
         }
-        Err(self.directory.unreadable(match (base, inventory.journals.is_empty()) {
-            (0, true) => "its snapshots and journals are missing".to_owned(),
+        Err(self.directory.unreadable(match (base, inventory.torn.first()) {
+            (_, Some(torn)) => torn.clone(),
+            (0, None) if inventory.journals.is_empty() => {
+                "its snapshots and journals are missing".to_owned()
+            }
             _ => format!("its journal {newest}, the newest, is missing or empty"),
         }))
     }

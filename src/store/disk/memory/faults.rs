@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,12 @@ pub enum Fault {
     Failed,
     /// ENOSPC: there is no room. Nothing of a write is there.
     Full,
+    /// The same, but for syncs, which succeed: a disk that reserves what it promises.
+    NoRoom,
+    /// EMFILE: there are no descriptors left. Syncs succeed.
+    NoDescriptors,
+    /// ENOMEM: there is no room for a mapping, or in the kernel. Syncs succeed.
+    NoMemory,
     /// EINTR: a signal came.
     Interrupted,
     /// Half of a write is there; other calls fail with EIO.
@@ -22,7 +29,9 @@ impl Fault {
     fn error(self) -> io::Error {
         match self {
             Self::Failed | Self::Short => io::Error::other("simulated fault"),
-            Self::Full => io::ErrorKind::StorageFull.into(),
+            Self::Full | Self::NoRoom => io::ErrorKind::StorageFull.into(),
+            Self::NoDescriptors => Errno::MFILE.into(),
+            Self::NoMemory => Errno::NOMEM.into(),
             Self::Interrupted => io::ErrorKind::Interrupted.into(),
         }
     }
@@ -36,6 +45,8 @@ pub(super) struct Faults {
     fail_from: AtomicU64,
     full: AtomicBool,
     call: Mutex<Option<(u64, Fault)>>,
+    /// Later calls fail as well.
+    lasting: AtomicBool,
 }
 
 impl Faults {
@@ -45,6 +56,15 @@ impl Faults {
 
     pub(super) fn fail_call(&self, count: u64, fault: Fault) {
         *self.call.lock() = Some((self.calls() + count, fault));
+    }
+
+    pub(super) fn fail_all(&self, fault: Option<Fault>) {
+        *self.call.lock() = fault.map(|fault| (0, fault));
+        self.lasting.store(fault.is_some(), Ordering::SeqCst);
+    }
+
+    fn lasts(&self) -> bool {
+        self.lasting.load(Ordering::SeqCst)
     }
 
     pub(super) fn fill(&self, full: bool) {
@@ -73,6 +93,14 @@ impl Faults {
         self.next_change().map_err(Fault::error)
     }
 
+    /// A call that makes something durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        match self.next_change() {
+            Err(Fault::NoRoom | Fault::NoDescriptors | Fault::NoMemory) => Ok(()),
+            other => other.map_err(Fault::error),
+        }
+    }
+
     /// A call that writes; on an error says how much of `length` is written all the same.
     pub(super) fn write(&self, length: usize) -> Result<(), (usize, io::Error)> {
         self.next_change().map_err(|fault| {
@@ -84,7 +112,7 @@ impl Faults {
     fn next_call(&self) -> Result<(), Fault> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         match *self.call.lock() {
-            Some((at, fault)) if at == number => Err(fault),
+            Some((at, fault)) if at == number || (at < number && self.lasts()) => Err(fault),
             _ => Ok(()),
         }
     }

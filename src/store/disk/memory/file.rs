@@ -63,7 +63,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.faults.change()?;
+        self.faults.sync()?;
         self.content.lock().sync();
         Ok(())
     }

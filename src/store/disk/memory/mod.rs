@@ -83,6 +83,11 @@ impl MemoryDisk {
         self.faults.fail_call(count, fault);
     }
 
+    /// Makes every call fail from now on, or none any more.
+    pub fn fail_all(&self, fault: Option<Fault>) {
+        self.faults.fail_all(fault);
+    }
+
     /// Leaves no room for new octets, or makes room again.
     pub fn fill(&self, full: bool) {
         self.faults.fill(full);
@@ -209,7 +214,7 @@ impl Disk for MemoryDisk {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.faults.change()?;
+        self.faults.sync()?;
         self.tree.lock().sync(path);
         Ok(())
     }

@@ -27,6 +27,10 @@ use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
 use crate::store::StoreError;
 use crate::wire::{Method, ShortString, connection, tx};
 
+mod store_errors;
+
+pub(super) use store_errors::Failure;
+
 use super::Broker;
 use super::channel::Mode;
 use super::command::Command;
@@ -164,6 +168,11 @@ impl Alarms {
         self.blocked.remove(&place);
     }
 
+    /// A queue has to wait until the store is tried again.
+    pub(super) fn look_again(&mut self, queue: QueueId) {
+        self.queues.insert(queue);
+    }
+
     /// The store has refused something for now.
     fn refuse(&mut self, error: &StoreError) {
         self.refused = true;
@@ -202,16 +211,6 @@ impl Broker {
     /// [`Effects::take_urgent`] need not.
     pub fn holds_outputs(&self) -> bool {
         self.alarms.unwritten
-    }
-
-    /// The store has failed: for now, or for good.
-    pub(super) fn store_failed(&mut self, queue: Option<QueueId>, error: StoreError) {
-        if error.is_passing() {
-            self.alarms.refuse(&error);
-            self.alarms.queues.extend(queue);
-        } else {
-            self.failure.get_or_insert(error);
-        }
     }
 
     /// Writes the journal. What does not fit on the disk stays gathered, and the turn goes on.
@@ -321,7 +320,11 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
         if self.alarms.store.is_some() && self.alarms.retry_at <= now {
-            self.alarms.refused = !self.store.journal().replenish()?;
+            self.alarms.refused = match self.store.journal().replenish() {
+                Err(error) if error.is_passing() => true,
+                other => !other?,
+            };
+            self.morgue.resume();
             for queue in std::mem::take(&mut self.alarms.queues) {
                 self.touch(queue);
             }
