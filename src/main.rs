@@ -97,7 +97,7 @@ fn run() -> ExitCode {
     let flags = env::args_os().skip(words).collect();
     match Source::read(flags) {
         Ok(source) => serve(source),
-        Err(ConfigError::Line(error)) => answer(&error),
+        Err(ConfigError::Line { place: None, error }) => answer(&error),
         Err(error) => fail(&error),
     }
 }
@@ -121,8 +121,8 @@ fn serve(mut source: Source) -> ExitCode {
     if let Err(error) = logging::start(reading.config.log, reading.config.log_format) {
         return fail(&error);
     }
-    for key in &reading.unknown {
-        log::warn!("{key}");
+    for remark in &reading.remarks {
+        log::log!(remark.level(), "{remark}");
     }
     match server::run(&mut source, beside) {
         Ok(()) => ExitCode::SUCCESS,

@@ -58,7 +58,7 @@ impl Site {
             amqp: server.addresses().to_vec(),
             management,
             management_tls,
-            identity: config.identity(),
+            identity: server.identity(),
             data_dir: config.data_dir.display().to_string(),
             guard: Guard::new(door.logins(), Some(Questions(door.clone()))),
             door,

@@ -10,7 +10,7 @@ use super::Broker;
 use super::access::{Access, Change, ChangeRefused};
 use super::exception::Exception;
 use super::exchange::{Binding, Bindings, Destination, ExchangeKind};
-use super::methods::{declared_exchange, declared_queue, queue_arguments, with_type_of};
+use super::methods::{DefaultTypes, declared_exchange, declared_queue, queue_arguments};
 use super::queue::Declaration;
 use super::vhost::{ExchangeDeclaration, predeclared};
 
@@ -32,6 +32,7 @@ impl Broker {
         planned: &mut Planned,
         change: &Change,
     ) -> Result<(), ChangeRefused> {
+        let types = DefaultTypes { access, broker: self.options.default_queue_type };
         match change {
             Change::DeclareExchange { vhost, declare } => {
                 known_vhost(access, vhost)?;
@@ -46,7 +47,7 @@ impl Broker {
                 let key = (vhost.clone(), declare.queue.clone());
                 let known = self.queue_in(vhost, &declare.queue).is_some();
                 if !known && planned.queues.insert(key, ()).is_none() {
-                    new_queue(access, vhost, 0, declare)?;
+                    new_queue(types, vhost, 0, declare)?;
                     self.check_limit(planned, vhost, &declare.queue)?;
                 }
             }
@@ -148,7 +149,9 @@ impl Broker {
         if self.queue_named(place, &declare.queue).is_some() {
             return;
         }
-        match new_queue(&self.access, vhost, place, declare) {
+        let broker = self.options.default_queue_type;
+        let types = DefaultTypes { access: &self.access, broker };
+        match new_queue(types, vhost, place, declare) {
             Ok(declared) => {
                 if !declared.durable {
                     self.transient_queue(&queue_subject(vhost, &declare.queue));
@@ -186,14 +189,14 @@ impl Broker {
 
 /// The queue that a definition makes, with the checks and defaults of queue.declare.
 fn new_queue(
-    access: &Access,
+    types: DefaultTypes<'_>,
     vhost: &ShortString,
     place: usize,
     declare: &queue::Declare,
 ) -> Result<Declaration, ChangeRefused> {
     let subject = queue_subject(vhost, &declare.queue);
     check_name("queue", &declare.queue, &subject)?;
-    let declare = with_type_of(access, vhost, declare).into_owned();
+    let declare = types.given(vhost, declare).into_owned();
     let declared = queue_arguments(&declare, &subject)
         .and_then(|arguments| declared_queue(place, None, declare, arguments, &subject));
     declared.map_err(|refused| invalid(refused, &subject))

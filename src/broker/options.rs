@@ -1,7 +1,10 @@
 //! What a broker can be told from outside, and what holds if nothing is said.
 
+use std::time::Duration;
+
 use crate::clock::Reading;
 
+use super::arguments::QueueType;
 use super::fsync::FsyncPolicy;
 
 /// What a broker can be told from outside.
@@ -13,6 +16,10 @@ pub struct BrokerOptions {
     pub outbox_bytes_max: u64,
     /// The longest body that is accepted, in octets.
     pub message_bytes_max: u64,
+    /// The type of queues that say none, in vhosts that say none.
+    pub default_queue_type: QueueType,
+    /// How long a consumer may keep a delivery if neither it nor its queue says so.
+    pub consumer_timeout: Option<Duration>,
     /// Octets of messages that all queues together keep in memory; the rest waits on disk.
     pub resident_bytes_max: u64,
     /// Octets of messages that wait for tx.commit on all channels together.
@@ -40,6 +47,8 @@ impl Default for BrokerOptions {
             fsync: FsyncPolicy::Always,
             outbox_bytes_max: 1024 * 1024,
             message_bytes_max: 16 * 1024 * 1024,
+            default_queue_type: QueueType::Classic,
+            consumer_timeout: None,
             resident_bytes_max: 64 * 1024 * 1024,
             transactions_bytes_max: 1024 * 1024 * 1024,
             seed: 0,

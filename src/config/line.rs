@@ -7,15 +7,13 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
 use super::Config;
 use super::file;
-use super::setting::{FileError, Setting};
-
-/// How alike a key and a flag are, from 0 to 1, for the one to be a slip for the other.
-const LIKENESS_MIN: f64 = 0.7;
+use super::setting::{FileError, Remark, Setting, Settings, nearest};
 
 /// The flags of `leveret serve`, each with its variable of the environment.
 pub fn command() -> Command {
@@ -33,49 +31,92 @@ pub fn variable(flag: &str) -> String {
     format!("LEVERET_{}", flag.replace('-', "_").to_uppercase())
 }
 
-/// The flags that a file adds to those that are there: none that the command line or the
-/// environment says too. Unknown keys are returned beside them.
-pub(super) fn arguments(
+/// What a file says for flags that neither the command line nor the environment has; what is to be
+/// said of it is returned beside.
+pub(super) fn of_file(
     path: &Path,
     command: &Command,
     matches: &ArgMatches,
-) -> Result<(Vec<OsString>, Vec<FileError>), FileError> {
-    let mut arguments = Vec::new();
-    let mut unknown = Vec::new();
-    for setting in file::read(path)? {
-        let flag = &setting.flag;
-        let known = command.get_arguments().find(|arg| arg.get_long() == Some(flag));
-        match known.filter(|_| flag != "config") {
-            None => unknown.push(unknown_key(path, setting, command)),
+) -> Result<(Vec<Setting>, Vec<Remark>), FileError> {
+    let Settings { settings, mut remarks } = file::read(path)?;
+    let mut wanted = Vec::new();
+    for setting in settings {
+        let known = command.get_arguments().find(|arg| arg.get_long() == Some(&setting.flag));
+        match known.filter(|_| setting.flag != "config") {
+            None if setting.flag.starts_with("tls-") && cfg!(not(feature = "tls")) => {
+                let Setting { path, line, key, .. } = setting;
+                let reason = format!("'{key}': this broker was built without TLS");
+                return Err(FileError::Syntax { path, line, reason });
+            }
+            None => remarks.push(Remark::Unknown(unknown_key(setting, command))),
             Some(arg) if is_said(matches, arg) => {}
-            Some(arg) => arguments.extend(spelled(arg, &setting)),
+            Some(_) => wanted.push(setting),
         }
     }
-    Ok((arguments, unknown))
+    Ok((wanted, remarks))
 }
 
-fn is_said(matches: &ArgMatches, arg: &Arg) -> bool {
+/// Whether the command line or the environment says something.
+pub(super) fn is_said(matches: &ArgMatches, arg: &Arg) -> bool {
     let source = matches.value_source(arg.get_id().as_str());
     matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }
 
-/// A setting as it would be on the command line.
-fn spelled(arg: &Arg, setting: &Setting) -> Vec<OsString> {
-    let flag = &setting.flag;
-    if arg.get_action().takes_values() {
-        setting.values.iter().map(|value| format!("--{flag}={value}").into()).collect()
-    } else {
-        let on = setting.values.first().is_some_and(|value| value == "true");
-        on.then(|| format!("--{flag}").into()).into_iter().collect()
+/// Settings as they would be on the command line.
+pub(super) fn spelled(settings: &[Setting], command: &Command) -> Vec<OsString> {
+    let flags = settings.iter().flat_map(|Setting { flag, values, .. }| {
+        let known = command.get_arguments().find(|arg| arg.get_long() == Some(flag));
+        let words: Vec<OsString> = if known.is_some_and(|arg| arg.get_action().takes_values()) {
+            values.iter().map(|value| format!("--{flag}={value}").into()).collect()
+        } else {
+            let on = values.first().is_some_and(|value| value == "true");
+            on.then(|| format!("--{flag}").into()).into_iter().collect()
+        };
+        words
+    });
+    flags.collect()
+}
+
+fn unknown_key(setting: Setting, command: &Command) -> FileError {
+    let flags = command.get_arguments().filter_map(Arg::get_long);
+    let nearest = nearest(&setting.flag, flags).map(|(_, flag)| flag.replace('-', "_"));
+    FileError::Unknown { path: setting.path, key: setting.key, nearest }
+}
+
+/// Where the value is from that an error is about: the line of a file, or a variable; `None` is the
+/// command line.
+pub(super) fn place(
+    error: &clap::Error,
+    settings: &[Setting],
+    flags: &[OsString],
+) -> Option<String> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = argument.trim_start_matches("--").split(' ').next()?;
+    let dashed = format!("--{flag}");
+    let is_flag = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word.split('=').next() == Some(&dashed)
+    };
+    if flags.iter().any(is_flag) {
+        return None;
+    }
+    match settings.iter().find(|setting| setting.flag == flag) {
+        Some(setting) => Some(setting.place()),
+        None => Some(format!("the variable {}", variable(flag))),
     }
 }
 
-fn unknown_key(path: &Path, setting: Setting, command: &Command) -> FileError {
-    let flags = command.get_arguments().filter_map(Arg::get_long);
-    let nearest = flags
-        .map(|flag| (strsim::jaro_winkler(flag, &setting.flag), flag))
-        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, flag)| flag.replace('-', "_"));
-    FileError::Unknown { path: path.to_owned(), key: setting.key, nearest }
+/// What is wrong, in one line: with the place of the value, and without the usage and the name of
+/// the flag that clap has.
+pub(super) fn told(place: Option<&str>, error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let Some(place) = place else { return line.to_owned() };
+    let without_flag = line.split_once(" for '--").and_then(|(before, rest)| {
+        let (_, behind) = rest.split_once('\'')?;
+        Some(format!("{before}{behind}"))
+    });
+    format!("{place}: {}", without_flag.as_deref().unwrap_or(line))
 }

@@ -12,11 +12,12 @@ use std::fmt;
 use clap::ArgMatches;
 
 use super::line::command;
-use super::{Config, ConfigError, FileError};
+use super::{Config, ConfigError, Remark};
 
 /// What can change while the broker runs.
 const AT_ONCE: &[&str] = &[
     "disk-free-limit",
+    "disk-free-limit-relative",
     "log",
     "loopback-users",
     "memory-high-watermark",
@@ -26,7 +27,16 @@ const AT_ONCE: &[&str] = &[
     "tls-client-required",
     "tls-client-roots",
     "tls-key",
+    "tls-key-password",
+    "tls-key-password-file",
+    "tls-login-from",
+    "tls-login-san-index",
+    "tls-login-san-type",
+    "tls-versions",
 ];
+
+/// What no log shows.
+const SECRET: &[&str] = &["default-pass", "tls-key-password"];
 
 /// See the module.
 #[derive(Debug)]
@@ -40,8 +50,8 @@ pub struct Source {
 pub struct Reading {
     /// The settings.
     pub config: Config,
-    /// Keys of the file that are not known, to be warned of.
-    pub unknown: Vec<FileError>,
+    /// What is to be said of what is no setting.
+    pub remarks: Vec<Remark>,
     /// Each flag that takes part, with its values as they are written.
     written: BTreeMap<String, Vec<String>>,
 }
@@ -100,8 +110,8 @@ impl Source {
 
 impl Reading {
     pub(super) fn of(flags: &[OsString]) -> Result<Self, ConfigError> {
-        let (matches, config, unknown) = Config::matches(flags)?;
-        Ok(Self { config, unknown, written: written(&matches) })
+        let (matches, config, remarks) = Config::matches(flags)?;
+        Ok(Self { config, remarks, written: written(&matches) })
     }
 }
 
@@ -113,6 +123,9 @@ impl fmt::Display for Changed {
         };
         let (flag, now, before) = (&self.flag, shown(&self.now), shown(&self.before));
         let when = if self.at_once { "" } else { " from the next start" };
+        if SECRET.contains(&flag.as_str()) {
+            return write!(f, "{flag} is another one{when}");
+        }
         write!(f, "{flag} is {now}{when}, was {before}")
     }
 }

@@ -18,7 +18,7 @@
 
 use crate::wire::{Field, ShortString, Table, connection};
 
-use super::sasl::mechanisms;
+use super::sasl::Mechanism;
 
 /// The product we say we are: clients of RabbitMQ look for this very word.
 pub const PRODUCT: &str = "RabbitMQ";
@@ -33,11 +33,20 @@ pub struct Identity {
     pub product: String,
     /// Its version: clients branch on it.
     pub version: String,
+    /// What its cluster is called.
+    pub cluster: String,
 }
+
+/// What a broker calls its cluster if nobody else does.
+pub const CLUSTER: &str = "leveret";
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { product: PRODUCT.to_owned(), version: COMPATIBLE_VERSION.to_owned() }
+        Self {
+            product: PRODUCT.to_owned(),
+            version: COMPATIBLE_VERSION.to_owned(),
+            cluster: CLUSTER.to_owned(),
+        }
     }
 }
 
@@ -83,12 +92,16 @@ pub(super) fn judge(bytes: &[u8]) -> Greeting {
 }
 
 /// connection.start: what we are and how to log in.
-pub(super) fn start(identity: &Identity, certificate_name: Option<&str>) -> connection::Start {
+pub(super) fn start(
+    identity: &Identity,
+    offered: impl Iterator<Item = Mechanism>,
+) -> connection::Start {
+    let mechanisms: Vec<_> = offered.map(Mechanism::name).collect();
     connection::Start {
         version_major: 0,
         version_minor: 9,
         server_properties: server_properties(identity),
-        mechanisms: mechanisms(certificate_name).into(),
+        mechanisms: mechanisms.join(" ").into(),
         locales: b"en_US".to_vec(),
     }
 }
@@ -99,7 +112,7 @@ fn server_properties(identity: &Identity) -> Table {
     let text = |value: &str| Field::LongString(value.as_bytes().to_vec());
     [
         (&"capabilities", capabilities),
-        (&"cluster_name", text("leveret")),
+        (&"cluster_name", text(&identity.cluster)),
         (&"copyright", text("The contributors of Leveret")),
         (&"information", text("Licensed under MIT or Apache-2.0")),
         (&"platform", text(PLATFORM)),

@@ -49,10 +49,11 @@ use crate::ids::{ChannelNumber, ConnectionId, Timestamp};
 use crate::wire::{FRAME_OVERHEAD, Method, ReplyCode, channel, connection};
 
 pub use allowance::Allowance;
-pub use handshake::{COMPATIBLE_VERSION, Identity, PLATFORM, PRODUCT, Tuning};
-pub use logins::{Attempt, Busy, LoginRules, Logins, Stranger, Ticket, Waker};
+pub use handshake::{CLUSTER, COMPATIBLE_VERSION, Identity, PLATFORM, PRODUCT, Tuning};
+pub use logins::{Attempt, Busy, LoginRules, Logins, NoHash, Stranger, Ticket, Waker};
 pub use output::Outgoing;
 pub use running::Wanted;
+pub use sasl::Mechanism;
 
 use assembler::Assembler;
 use handshake::INITIAL_FRAME_MAX;
@@ -66,6 +67,8 @@ pub struct ConnectionOptions {
     pub logins: Arc<Logins>,
     /// What clients are told that this is.
     pub identity: Identity,
+    /// The ways to log in.
+    pub mechanisms: Vec<Mechanism>,
     /// What connection.tune offers.
     pub tuning: Tuning,
     /// From the first octet to connection.open, in all; without the time that the client waits for
@@ -91,6 +94,7 @@ impl ConnectionOptions {
         Self {
             logins,
             identity: Identity::default(),
+            mechanisms: Mechanism::ALL.to_vec(),
             tuning: Tuning::default(),
             handshake_max: Duration::from_secs(10),
             login_max: Duration::from_secs(60),

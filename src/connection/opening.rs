@@ -15,7 +15,7 @@ use super::closing::close;
 use super::content::refusal;
 use super::handshake::{self, Greeting, judge};
 use super::logins::Attempt;
-use super::sasl::{Claim, LoginError, Origin, admitted, claim};
+use super::sasl::{Claim, LoginError, Origin, admitted, claim, offered};
 use super::{Connection, Stage};
 
 /// Who has logged in.
@@ -43,7 +43,9 @@ impl Connection {
             Greeting::Accepted => {
                 read.drain(..PROTOCOL_HEADER.len());
                 let certificate = self.certificate_name.as_deref();
-                self.answer(handshake::start(&self.options.identity, certificate));
+                let offered = offered(&self.options.mechanisms, certificate);
+                let start = handshake::start(&self.options.identity, offered);
+                self.answer(start);
                 self.stage = Stage::Start;
                 true
             }
@@ -94,8 +96,11 @@ impl Connection {
     /// connection.start-ok: who the client says it is.
     fn start_ok(&mut self, now: Timestamp, method: connection::StartOk) {
         let connection::StartOk { client_properties, mechanism, response, .. } = method;
-        let origin =
-            Origin { peer: self.peer.ip(), certificate_name: self.certificate_name.as_deref() };
+        let origin = Origin {
+            allowed: &self.options.mechanisms,
+            peer: self.peer.ip(),
+            certificate_name: self.certificate_name.as_deref(),
+        };
         let logins = &self.options.logins;
         let mut claimant = Claimant {
             name: ShortString::default(),

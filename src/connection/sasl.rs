@@ -12,10 +12,41 @@ use crate::wire::{Field, ShortString, Table};
 
 use super::logins::Logins;
 
-/// The mechanisms that connection.start offers, separated by spaces. EXTERNAL is for clients whose
-/// certificate says who they are. ANONYMOUS, which RabbitMQ offers, is not: nobody is everybody.
-pub(super) fn mechanisms(certificate_name: Option<&str>) -> &'static str {
-    if certificate_name.is_some() { "PLAIN AMQPLAIN EXTERNAL" } else { "PLAIN AMQPLAIN" }
+/// A way to log in. ANONYMOUS, which RabbitMQ offers, is none: nobody is everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// PLAIN.
+    Plain,
+    /// AMQPLAIN.
+    AmqPlain,
+    /// EXTERNAL.
+    External,
+}
+
+impl Mechanism {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::AmqPlain, Self::External];
+
+    /// As the protocol has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::AmqPlain => "AMQPLAIN",
+            Self::External => "EXTERNAL",
+        }
+    }
+}
+
+/// The mechanisms that connection.start offers to a client, of those that are `allowed`. EXTERNAL is
+/// for clients whose certificate says who they are.
+pub(super) fn offered<'m>(
+    allowed: &'m [Mechanism],
+    certificate_name: Option<&str>,
+) -> impl Iterator<Item = Mechanism> + use<'m> {
+    let named = certificate_name.is_some();
+    let all = Mechanism::ALL.into_iter().filter(move |one| *one != Mechanism::External || named);
+    all.filter(|one| allowed.contains(one))
 }
 
 /// Why a login was refused. The client is told the same for each; the log says which it was.
@@ -38,6 +69,8 @@ pub(super) enum LoginError {
 /// What a connection says of its client besides the response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin<'a> {
+    /// The ways to log in that there are for anybody.
+    pub(super) allowed: &'a [Mechanism],
     /// The address that the connection comes from.
     pub(super) peer: IpAddr,
     /// The user that its certificate names.
@@ -68,13 +101,14 @@ pub(super) fn claim(
     response: &[u8],
     origin: Origin<'_>,
 ) -> Result<Claim, LoginError> {
-    let (user, password) = match mechanism {
-        "PLAIN" => parse_plain(response).ok_or(LoginError::Malformed("PLAIN"))?,
-        "AMQPLAIN" => parse_amqplain(response).ok_or(LoginError::Malformed("AMQPLAIN"))?,
-        "EXTERNAL" if origin.certificate_name.is_some() => {
-            return external(logins, origin).map(Claim::Certificate);
-        }
-        _ => return Err(LoginError::UnknownMechanism(mechanism.escape_debug().to_string())),
+    let known = offered(origin.allowed, origin.certificate_name)
+        .find(|one| one.name() == mechanism)
+        .ok_or_else(|| LoginError::UnknownMechanism(mechanism.escape_debug().to_string()))?;
+    let malformed = LoginError::Malformed(known.name());
+    let (user, password) = match known {
+        Mechanism::Plain => parse_plain(response).ok_or(malformed)?,
+        Mechanism::AmqPlain => parse_amqplain(response).ok_or(malformed)?,
+        Mechanism::External => return external(logins, origin).map(Claim::Certificate),
     };
     let shown = String::from_utf8_lossy(&user).escape_debug().to_string();
     // No user's name is longer, or anything but UTF-8; it takes its time all the same.
@@ -136,7 +170,8 @@ mod tests {
         peer: &str,
         certificate_name: Option<&str>,
     ) -> Result<String, LoginError> {
-        let origin = Origin { peer: peer.parse().unwrap(), certificate_name };
+        let peer = peer.parse().unwrap();
+        let origin = Origin { allowed: &Mechanism::ALL, peer, certificate_name };
         let logins = guest_only();
         let name = match claim(&logins, mechanism, response, origin)? {
             Claim::Certificate(name) => name,

@@ -23,7 +23,7 @@ pub fn print(
         .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
     let (broker, _) = super::open_broker(config, &super::limits::raise(), super::memory::total())?;
     let current = broker.definitions();
-    let logins = super::logins(config, &broker)?;
+    let logins = super::settings::logins(config, &broker)?;
     let text = match compared {
         Some(path) => read(path, &logins)
             .map(|read| {

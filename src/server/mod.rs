@@ -11,11 +11,15 @@
 
 mod address;
 mod bell;
+#[cfg(feature = "tls")]
+mod certificate_name;
 mod clock;
+mod data_directory;
 mod definitions;
 mod door;
 #[cfg(feature = "tls")]
 mod encrypted;
+mod first_start;
 mod follower;
 mod histogram;
 mod inbox;
@@ -25,11 +29,14 @@ mod listener;
 mod memory;
 mod notify;
 mod outbox;
+#[cfg(feature = "tls")]
+mod private_key;
 mod proxy;
 mod reload;
 mod reserved;
 mod rim;
 mod router;
+mod settings;
 mod signals;
 mod socket;
 mod syncer;
@@ -56,11 +63,11 @@ use log::info;
 use parking_lot::Mutex;
 
 use crate::broker::access::{Change, ChangeRefused};
-use crate::broker::{Broker, BrokerError, BrokerOptions};
+use crate::broker::{Broker, BrokerError};
 use crate::config::{Config, Source};
-use crate::connection::{ConnectionOptions, LoginRules, Logins};
+use crate::connection::{Identity, Logins};
 use crate::logging;
-use crate::store::{RealDisk, Store, StoreError, StoreOptions};
+use crate::store::StoreError;
 
 #[cfg(feature = "management")]
 pub use definitions::print as print_definitions;
@@ -75,10 +82,10 @@ pub use vitals::Vitals;
 use bell::{Bell, Bells};
 use clock::{BrokerClock, Clock};
 use inbox::{Inbox, Inlet, Input, inbox};
-use limits::Limits;
 use reserved::Reserved;
 use rim::{Rim, Seats};
 use router::Router;
+use settings::{connection_options, identity, login_rules, logins, open_broker, populate};
 use transport::Secure;
 use watchdog::Watch;
 
@@ -121,6 +128,9 @@ pub enum ServerError {
         /// Why not.
         reason: String,
     },
+    /// The user or the vhost of a first start cannot be made.
+    #[error("cannot make the default user: {0}")]
+    FirstStart(String),
     /// What is in the store cannot be restored.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -188,20 +198,19 @@ impl Server {
         #[cfg(not(feature = "tls"))]
         let secure = Secure::Plain;
         let reserved = Reserved::all(config, &secure)?;
+        data_directory::check(&config.data_dir)?;
         // Restored before anybody can connect: clients that can connect can work.
         let memory = memory::total();
         let (mut broker, time) = open_broker(config, &limits, memory)?;
         let doors: Vec<_> = reserved.into_iter().map(Reserved::open).collect::<Result<_, _>>()?;
-        let addresses =
+        let addresses: Vec<_> =
             doors.iter().map(|door| door.listener.local_addr()).collect::<Result<_, _>>()?;
         let (sender, receiver) = inbox();
         let logins = logins(config, &broker)?;
-        if let Some(path) = &config.definitions {
-            definitions::import(path, &mut broker, &logins)
-                .map_err(|reason| ServerError::Definitions { path: path.clone(), reason })?;
-            logins.replace(broker.users());
-        }
+        populate(config, &mut broker, &logins)?;
         broker.settle_start()?;
+        first_start::warn_of_default_password(config, &addresses, &broker);
+        let identity = identity(config, &broker);
         let vitals = Arc::<Vitals>::default();
         let router = (Arc::clone(&logins), Arc::clone(&vitals));
         if config.log_exchange {
@@ -210,17 +219,15 @@ impl Server {
         }
         start_hashing(&logins)?;
         let core = start_core(broker, time, &sender, receiver, router)?;
-        let options = ConnectionOptions {
-            identity: config.identity(),
-            ..ConnectionOptions::new(logins).with_memory(memory)
-        };
-        let seats = Seats::new(limits.connections_max, limits.lingering_max);
+        let options = connection_options(config, logins, memory, identity);
+        let most = config.limits.connection_max.unwrap_or(usize::MAX);
+        let seats = Seats::new(limits.connections_max.min(most), limits.lingering_max);
         let bells = Bells::new(limits.bells_max);
         let inside = (Bell::new()?, seats, bells);
         let proxies = config.proxy_from.clone();
         let rim = Arc::new(Rim::new(clock, sender, options, vitals, inside, proxies));
         let watch = Arc::new(Watch::new(config.data_dir.clone()));
-        watch.limit(config.disk_free_limit, config.memory_limit(memory));
+        watch.limit(config.disk_limit(memory), config.memory_limit(memory));
         let (watched, watching) = (Arc::clone(&rim), Arc::clone(&watch));
         spawn("watchdog", move || watchdog::run(&watching, &watched))?;
         let listeners = doors
@@ -256,6 +263,11 @@ impl Server {
         self.door().change(changes).map_err(|Closed| stopped())?
     }
 
+    /// What clients and tools are told that this is.
+    pub fn identity(&self) -> Identity {
+        self.rim.options.identity.clone()
+    }
+
     /// The way in for other parts of this process.
     pub fn door(&self) -> Door {
         Door::new(Arc::clone(&self.rim))
@@ -280,7 +292,8 @@ impl Server {
     pub fn reload(&self, config: &Config) -> Result<(), ServerError> {
         #[cfg(feature = "tls")]
         self.secure.reload(config)?;
-        self.watch.limit(config.disk_free_limit, config.memory_limit(memory::total()));
+        let memory = memory::total();
+        self.watch.limit(config.disk_limit(memory), config.memory_limit(memory));
         self.rim.options.logins.set_rules(login_rules(config));
         Ok(())
     }
@@ -307,47 +320,13 @@ impl Server {
         let mut out = io::stdout().lock();
         let (directory, fsync) = (config.data_dir.display(), config.fsync);
         for (place, address) in self.addresses.iter().enumerate() {
-            let tls = if place < config.listen.len() { "" } else { " with TLS" };
+            let tls = if place < config.plain_addresses().count() { "" } else { " with TLS" };
             // Nobody need be reading.
             let _ =
                 writeln!(out, "listening on {address}{tls}, data in {directory}, fsync {fsync}");
         }
         let _ = out.flush();
     }
-}
-
-fn open_broker(
-    config: &Config,
-    limits: &Limits,
-    memory: u64,
-) -> Result<(Broker, BrokerClock), ServerError> {
-    let disk = RealDisk::new(&config.data_dir)
-        .map_err(|error| ServerError::Directory { path: config.data_dir.clone(), error })?;
-    let sizes = if config.tiny_files { StoreOptions::TINY } else { StoreOptions::default() };
-    let sizes = sizes.for_disk(watchdog::disk_total(&config.data_dir));
-    let sizes = sizes.for_files(limits.file_bytes_max);
-    let store = StoreOptions { open_files_max: limits.files_max, ..sizes };
-    let (store, recovery) = Store::examine(Arc::new(disk), store)?;
-    let reading = clock::read();
-    let (fsync, strict, seed) = (config.fsync, config.strict, reading.wall);
-    let defaults = config.definitions.is_none();
-    let mut options = BrokerOptions { fsync, strict, seed, defaults, ..BrokerOptions::default() };
-    // On a small machine messages go to disk before they are the reason for an alarm.
-    options.resident_bytes_max = options.resident_bytes_max.min(memory / 8);
-    options.reading = Some(reading);
-    options.log_exchange = config.log_exchange;
-    options.transactions_bytes_max = options.transactions_bytes_max.min(memory / 4);
-    let broker = Broker::open(store, recovery, options)?;
-    let time = BrokerClock::new(broker.now(), reading);
-    Ok((broker, time))
-}
-
-/// The users that the broker has, for the threads of connections.
-fn logins(config: &Config, broker: &Broker) -> io::Result<Arc<Logins>> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key)?;
-    let LoginRules { loopback_users, hashing } = login_rules(config);
-    Ok(Arc::new(Logins::new(broker.users(), loopback_users, hashing, key)))
 }
 
 /// Starts the threads that hash passwords, one for each core. They give way to the others: a
@@ -364,12 +343,6 @@ fn start_hashing(logins: &Arc<Logins>) -> io::Result<()> {
         logins.hire();
     }
     Ok(())
-}
-
-fn login_rules(config: &Config) -> LoginRules {
-    let loopback_users = config.loopback_users.iter().filter(|name| !name.is_empty());
-    let hashing = config.password_hashing.into();
-    LoginRules { loopback_users: loopback_users.cloned().collect(), hashing }
 }
 
 fn start_core(

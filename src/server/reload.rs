@@ -18,8 +18,8 @@ pub(super) fn run(source: &mut Source, server: &Server) {
         Ok(reading) => reading,
         Err(error) => return error!("the settings in use stay: {error}"),
     };
-    for key in &reading.unknown {
-        warn!("{key}");
+    for remark in &reading.remarks {
+        log::log!(remark.level(), "{remark}");
     }
     let level = reading.config.log;
     let changes = source.accept(reading);

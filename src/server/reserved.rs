@@ -22,7 +22,7 @@ pub(super) struct Reserved {
 impl Reserved {
     /// Binds all addresses. Those with TLS come last and share their certificates.
     pub(super) fn all(config: &Config, secure: &Secure) -> Result<Vec<Self>, ServerError> {
-        let plain = config.listen.iter().map(|address| (address, Secure::Plain));
+        let plain = config.plain_addresses().map(|address| (address, Secure::Plain));
         #[cfg(feature = "tls")]
         let encrypted = config.tls_listen.iter();
         #[cfg(not(feature = "tls"))]

@@ -20,14 +20,15 @@ use std::sync::Arc;
 
 use log::warn;
 use parking_lot::RwLock;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection};
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
 
-use crate::config::{Config, OFF};
+use crate::config::{Config, OFF, TlsSettings, TlsVersion};
+
+use super::certificate_name::NameRule;
+use super::private_key;
 
 /// Octets of plaintext that may wait to be encrypted and written.
 const PLAINTEXT_OCTETS_MAX: usize = 128 * 1024;
@@ -43,20 +44,32 @@ pub(super) struct TlsFiles {
     pub(super) client_roots: Option<PathBuf>,
     /// Refuse clients without a certificate.
     pub(super) client_required: bool,
+    /// The key's password, the versions, and who a client certificate stands for.
+    pub(super) settings: TlsSettings,
 }
 
 impl TlsFiles {
     /// The files that a configuration names, if it does.
     pub(super) fn of(config: &Config) -> Result<Option<Self>, TlsError> {
+        let needed = !config.tls_listen.is_empty() || config.management_tls != OFF;
         let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
-            let needed = !config.tls_listen.is_empty() || config.management_tls != OFF;
-            return if needed { Err(TlsError::Missing) } else { Ok(None) };
+            let given = [&config.tls_certificate, &config.tls_key, &config.tls_client_roots];
+            return match given.into_iter().flatten().next() {
+                _ if needed => Err(TlsError::Missing),
+                Some(path) => Err(TlsError::Unused(path.clone())),
+                None if config.tls_client_required => Err(TlsError::Missing),
+                None => Ok(None),
+            };
         };
+        if !needed {
+            return Err(TlsError::Unused(certificate.clone()));
+        }
         Ok(Some(Self {
             certificate: certificate.clone(),
             key: key.clone(),
             client_roots: config.tls_client_roots.clone(),
             client_required: config.tls_client_required,
+            settings: config.tls.clone(),
         }))
     }
 }
@@ -75,6 +88,9 @@ pub enum TlsError {
     /// There is an address for TLS and nothing to show there.
     #[error("TLS needs a certificate and its key: --tls-certificate FILE --tls-key FILE")]
     Missing,
+    /// There is a certificate, and no address to show it: clients would come without TLS.
+    #[error("{} is for TLS, and there is no address for it: --tls-listen ADDR:PORT", .0.display())]
+    Unused(PathBuf),
     /// Certificates of clients are required and cannot be checked.
     #[error("--tls-client-required needs --tls-client-roots FILE")]
     NoRoots,
@@ -96,6 +112,8 @@ struct Sessions {
     amqp: Arc<ServerConfig>,
     /// Those of management, whose clients have passwords and are asked for no certificate.
     management: Arc<ServerConfig>,
+    /// Who a client certificate stands for.
+    rule: NameRule,
 }
 
 impl Tls {
@@ -119,8 +137,9 @@ impl Tls {
 
     /// A client's socket, encrypted from its first octet.
     pub(super) fn accept(&self, stream: TcpStream) -> io::Result<Secured> {
-        let session = session(Arc::clone(&self.current.read().amqp))?;
-        Ok(Secured { stream, session, named: false })
+        let current = self.current.read();
+        let session = session(Arc::clone(&current.amqp))?;
+        Ok(Secured { stream, session, rule: current.rule, named: false })
     }
 }
 
@@ -135,14 +154,15 @@ fn sessions(files: &TlsFiles) -> Result<Sessions, TlsError> {
     let amqp = server_config(files)?;
     let unasked = TlsFiles { client_roots: None, client_required: false, ..files.clone() };
     let management = server_config(&unasked)?;
-    Ok(Sessions { amqp: Arc::new(amqp), management: Arc::new(management) })
+    let rule = NameRule::of(&files.settings);
+    Ok(Sessions { amqp: Arc::new(amqp), management: Arc::new(management), rule })
 }
 
 fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key);
-    let key = key.map_err(|error| unusable(&files.key, &error))?;
-    let builder = ServerConfig::builder();
+    let key = private_key::read(&files.key, files.settings.tls_key_password.as_ref())
+        .map_err(|reason| unusable(&files.key, &reason))?;
+    let builder = ServerConfig::builder_with_protocol_versions(&versions(&files.settings));
     let builder = match &files.client_roots {
         None if files.client_required => return Err(TlsError::NoRoots),
         None => builder.with_no_client_auth(),
@@ -158,7 +178,22 @@ fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    Ok(builder.with_single_cert(chain, key)?)
+    builder.with_single_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            let certificate = files.certificate.display();
+            unusable(&files.key, &format!("it is not the key of the certificate {certificate}"))
+        }
+        error => error.into(),
+    })
+}
+
+/// The versions that clients may have.
+fn versions(settings: &TlsSettings) -> Vec<&'static SupportedProtocolVersion> {
+    let version = |version: &TlsVersion| match version {
+        TlsVersion::V1_2 => &rustls::version::TLS12,
+        TlsVersion::V1_3 => &rustls::version::TLS13,
+    };
+    settings.tls_versions.iter().map(version).collect()
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -188,6 +223,7 @@ fn warn_of_open_key(path: &Path) {
 pub(super) struct Secured {
     stream: TcpStream,
     session: ServerConnection,
+    rule: NameRule,
     /// [`Self::client_name`] has been asked for after the handshake.
     named: bool,
 }
@@ -256,23 +292,14 @@ impl Secured {
         self.flush().map(drop)
     }
 
-    /// The subject of the certificate that the client has shown (RFC 4514): once, when the handshake
-    /// is done.
+    /// Who the certificate that the client has shown stands for: once, when the handshake is done.
     pub(super) fn client_name(&mut self) -> Option<String> {
         if self.named || self.session.is_handshaking() {
             return None;
         }
         self.named = true;
-        subject(self.session.peer_certificates()?.first()?)
+        self.rule.name(self.session.peer_certificates()?.first()?)
     }
-}
-
-/// The subject of a certificate. A certificate takes a page of the stack, which is not to be that
-/// of a thread that has none to read.
-#[inline(never)]
-fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
-    let certificate = Certificate::from_der(certificate).ok()?;
-    Some(certificate.tbs_certificate.subject.to_string())
 }
 
 pub(super) fn is_passing(error: &io::Error) -> bool {

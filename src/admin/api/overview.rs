@@ -15,9 +15,6 @@ use crate::admin::routes::Ask;
 use crate::admin::site::Site;
 use crate::broker::report::Totals;
 
-/// What the cluster of one is called.
-pub(in super::super) const CLUSTER: &str = "leveret";
-
 /// GET /api/overview; those who do not see everything get the sums over what they see, and neither
 /// listeners nor the node, as in RabbitMQ.
 pub(in super::super) fn overview(site: &Site, ask: &Ask) -> Answer {
@@ -67,7 +64,7 @@ fn about(site: &Site) -> Value {
         "product_name": site.identity.product,
         "product_version": env!("CARGO_PKG_VERSION"),
         "leveret_version": env!("CARGO_PKG_VERSION"),
-        "cluster_name": CLUSTER,
+        "cluster_name": site.identity.cluster,
         "cluster_tags": {},
         "node_tags": {},
         "erlang_version": "",
@@ -108,8 +105,8 @@ pub(in super::super) fn nothing(_: &Site, _: &Ask) -> Answer {
 }
 
 /// GET /api/cluster-name
-pub(in super::super) fn cluster_name(_: &Site, _: &Ask) -> Answer {
-    ok(&json!({ "name": CLUSTER }))
+pub(in super::super) fn cluster_name(site: &Site, _: &Ask) -> Answer {
+    ok(&json!({ "name": site.identity.cluster }))
 }
 
 /// GET /api/auth/hash_password/:password: base64(salt ‖ SHA-256(salt ‖ password)).

@@ -5,11 +5,11 @@ use super::page::{Kind, Page};
 use super::vitals;
 use crate::admin::answer::Refusal;
 use crate::admin::api::node::NODE;
-use crate::admin::api::overview::CLUSTER;
 use crate::admin::api::system::System;
 use crate::admin::site::Site;
 use crate::broker::Measures;
 use crate::broker::report::OverviewReport;
+use crate::connection::Identity;
 use crate::server::Counted;
 
 /// What a value is made of.
@@ -134,7 +134,7 @@ pub(super) const AGGREGATED: &str = "aggregated";
 /// Writes the page.
 pub(super) fn write(site: &Site, endpoint: &str, page: &mut Page) -> Result<(), Refusal> {
     let facts = Facts::gather(site)?;
-    write_names(&site.identity.version, endpoint, page);
+    write_names(&site.identity, endpoint, page);
     let protocol: &[(&str, &str)] = &[("protocol", "amqp091")];
     for (name, kind, help, value) in MESSAGES {
         write_row("rabbitmq_", name, (*kind, help), (protocol, value(&facts)), page);
@@ -173,12 +173,12 @@ pub(super) fn write_families(
     Ok(())
 }
 
-fn write_names(version: &str, endpoint: &str, page: &mut Page) {
+fn write_names(identity: &Identity, endpoint: &str, page: &mut Page) {
     page.family("rabbitmq_build_info", Gauge, "Versions");
     page.sample(
         "rabbitmq_build_info",
         &[
-            ("rabbitmq_version", version),
+            ("rabbitmq_version", &identity.version),
             ("product_name", "Leveret"),
             ("product_version", env!("CARGO_PKG_VERSION")),
             ("erlang_version", ""),
@@ -192,8 +192,8 @@ fn write_names(version: &str, endpoint: &str, page: &mut Page) {
         "rabbitmq_identity_info",
         &[
             ("rabbitmq_node", NODE),
-            ("rabbitmq_cluster", CLUSTER),
-            ("rabbitmq_cluster_permanent_id", CLUSTER),
+            ("rabbitmq_cluster", &identity.cluster),
+            ("rabbitmq_cluster_permanent_id", &identity.cluster),
             ("rabbitmq_endpoint", endpoint),
         ],
         1.0,

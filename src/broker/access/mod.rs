@@ -29,7 +29,9 @@ use std::sync::Arc;
 use crate::wire::{Field, ShortString};
 
 pub use change::{Change, ChangeRefused, NewPassword, PolicyKind, UserLimit, VhostLimit};
-pub use password::{HashError, Hashing, PASSWORD_OCTETS_MAX, PasswordHash, SALT_OCTETS};
+pub use password::{
+    HashError, Hashing, NEW_PASSWORD_BYTES_MAX, PASSWORD_OCTETS_MAX, PasswordHash, SALT_OCTETS,
+};
 pub use pattern::{InvalidPattern, PATTERN_OCTETS_MAX, Pattern};
 pub use policy::{ApplyTo, EffectivePolicy, ObjectKind, Policies, Policy, merge, policy_for};
 pub use policy_keys::PolicySettings;

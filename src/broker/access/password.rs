@@ -24,6 +24,10 @@ pub const SALT_OCTETS: usize = 16;
 /// The longest password that is looked at, in octets: the frame of a login is not longer.
 pub const PASSWORD_OCTETS_MAX: usize = 8192;
 
+/// The longest new password, in bytes: connection.start-ok has to have room for it in a frame of
+/// 8,192 bytes, beside the longest name and what clients tell of themselves.
+pub const NEW_PASSWORD_BYTES_MAX: usize = 4096;
+
 /// Rounds of PBKDF2-HMAC-SHA512 for a new password: some 20 ms of a core. A fleet of 2,000 devices
 /// with a user each is then in within half a minute after a restart on two cores, where OWASP's
 /// 210,000 rounds would take five minutes; RabbitMQ's hash is one round. Unit tests have no time

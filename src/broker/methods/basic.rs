@@ -93,6 +93,7 @@ fn consume(
     let consumers = &queue.consumers;
     let taken = consumers.refuse_others() || (method.exclusive && consumers.refuse_exclusive());
     let timeout = arguments.timeout.or(queue.declared.arguments.consumer_timeout);
+    let timeout = timeout.or(broker.options.consumer_timeout);
     let in_use = format!("queue '{}' in vhost '{vhost}' in exclusive use", queue.name());
     let id = queue.id;
     let channel = &broker.channels[call.channel];

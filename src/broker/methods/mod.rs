@@ -16,7 +16,7 @@ pub(super) mod tx;
 use crate::wire::{Method, ReplyCode, access, exchange as wire_exchange, queue as wire_queue};
 
 pub(super) use declared::{declared_exchange, declared_queue, queue_arguments};
-pub(super) use default_type::with_type_of;
+pub(super) use default_type::DefaultTypes;
 
 use super::Broker;
 use super::call::Call;

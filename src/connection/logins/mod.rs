@@ -24,7 +24,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, RwLock};
 use sha2::{Digest, Sha256};
 
-use crate::broker::access::{Hashing, PASSWORD_OCTETS_MAX, PasswordHash, SALT_OCTETS, User, Users};
+use crate::broker::access::{
+    Hashing, NEW_PASSWORD_BYTES_MAX, PASSWORD_OCTETS_MAX, PasswordHash, SALT_OCTETS, User, Users,
+};
 
 use failures::{Failures, Origin};
 use queue::{Job, Queue};
@@ -79,6 +81,19 @@ pub struct LoginRules {
     pub loopback_users: BTreeSet<String>,
     /// How new passwords are hashed.
     pub hashing: Hashing,
+}
+
+/// Why a password cannot be hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoHash {
+    /// It has no room in the frame of a login.
+    #[error(
+        "the password is longer than {NEW_PASSWORD_BYTES_MAX} bytes: nobody could log in by it"
+    )]
+    TooLong,
+    /// There are no random bytes.
+    #[error(transparent)]
+    Random(#[from] getrandom::Error),
 }
 
 impl Logins {
@@ -260,8 +275,11 @@ impl Logins {
     /// The hash of a new password.
     ///
     /// # Errors
-    /// When the operating system has no random octets.
-    pub fn hash(&self, password: &[u8]) -> Result<PasswordHash, getrandom::Error> {
+    /// When nobody could log in by it, or the operating system has no random octets.
+    pub fn hash(&self, password: &[u8]) -> Result<PasswordHash, NoHash> {
+        if password.len() > NEW_PASSWORD_BYTES_MAX {
+            return Err(NoHash::TooLong);
+        }
         let mut salt = [0; SALT_OCTETS];
         getrandom::fill(&mut salt)?;
         Ok(PasswordHash::new(self.rules.read().hashing, salt, password))

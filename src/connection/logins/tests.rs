@@ -118,6 +118,13 @@ fn there_are_so_many_strangers_and_no_more() {
 }
 
 #[test]
+fn a_password_that_nobody_could_log_in_by_is_not_set() {
+    let longest = vec![b'x'; NEW_PASSWORD_BYTES_MAX];
+    assert!(logins().hash(&longest).is_ok());
+    assert_eq!(logins().hash(&[&longest[..], b"x"].concat()), Err(NoHash::TooLong));
+}
+
+#[test]
 fn new_passwords_get_a_salt_of_their_own() {
     let logins = logins();
     let (first, second) = (logins.hash(b"x").unwrap(), logins.hash(b"x").unwrap());
