@@ -20,8 +20,11 @@ use super::queue::{Item, Queue};
 use super::sender_selected::with_properties;
 use super::{Broker, BrokerOptions};
 
-/// What a delivery costs.
+/// What a delivery costs, and a message that is dead when its turn comes.
 const DELIVERY_UNITS: u64 = 1;
+const DEATH_UNITS: u64 = 4;
+/// Consumers that cost a unit when all of a channel are looked at.
+const CONSUMERS_PER_UNIT: usize = 8;
 
 impl Broker {
     /// Notes that a queue is to be looked at when the turn ends.
@@ -51,6 +54,9 @@ impl Broker {
     /// Puts all consumers of a channel back into their lines.
     pub(super) fn rouse_channel(&mut self, channel: usize) {
         let keys: Vec<_> = self.channels[channel].consumers.values().copied().collect();
+        if keys.len() > CONSUMERS_PER_UNIT {
+            self.work.pay((keys.len() / CONSUMERS_PER_UNIT) as u64);
+        }
         for key in keys {
             self.rouse(key);
         }
@@ -101,6 +107,7 @@ impl Broker {
                     } else {
                         return Some((item, message));
                     };
+                    self.work.spend(DEATH_UNITS);
                     let (item, message) = (Some(item), Some(message));
                     self.die(Dead { queue: id, item, message, reason });
                 }

@@ -355,12 +355,14 @@ impl Broker {
         // What was defined without a reply (no_wait, a consumer that went) is durable all the same,
         // without a promise.
         self.turn.promise = Promise::Nothing;
+        let before = self.work.spent();
         let mut call = Call { now, connection: place, channel, effects };
         let result = handler(self, &mut call);
         self.bury_dead();
         if let Err(refusal) = result {
             self.refuse(&mut call, method, &refusal);
         }
+        self.wait_if_spent(place, before);
     }
 
     fn not_open(&mut self, place: usize, method: MethodId, effects: &mut Effects) {

@@ -23,6 +23,9 @@ use super::sender_selected::copies;
 /// Octets of publishes that a transaction may hold.
 const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// What each further queue of a message costs.
+const QUEUE_UNITS: u64 = 2;
+
 /// What a message may cost on its way out, in the turn in which it came: a look at its queue and a
 /// delivery.
 const DELIVERED_UNITS: u64 = 3;
@@ -234,6 +237,10 @@ impl Broker {
             }
         }
         let outcome = if refused { Outcome::Refused } else { Outcome::Taken(promise) };
+        let further = (queues.len() as u64).saturating_sub(1);
+        if further > 0 {
+            self.work.spend(QUEUE_UNITS * further);
+        }
         // What a full queue drops has to be in the journal before it is settled there.
         for id in &queues {
             self.drop_excess(*id);

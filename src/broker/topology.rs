@@ -14,7 +14,7 @@ use super::access::ObjectKind;
 use super::arguments::QueueType;
 use super::drops::Cause;
 use super::events::{EVENT, EVENT_VHOST};
-use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options};
+use super::exchange::{Binding, Destination, ExchangeKind, InvalidBinding, Options, refuse_hashes};
 use super::log_exchange::LOG;
 use super::queue::{Declaration, Queue};
 use super::recollection::Recollection;
@@ -337,18 +337,6 @@ impl Broker {
         self.promise(self.options.fsync);
         self.turn.defines = true;
     }
-}
-
-/// RabbitMQ's rule about topic patterns, which keeps its routing from taking too long; here it is
-/// not needed.
-fn refuse_hashes(key: &str) -> Result<(), InvalidBinding> {
-    let count = key.split('.').filter(|word| *word == "#").count();
-    if count <= 2 {
-        return Ok(());
-    }
-    Err(InvalidBinding(format!(
-        "Topic binding key '{key}' uses {count} '#' wildcards, at most 2 are allowed"
-    )))
 }
 
 /// The method that declares an exchange.

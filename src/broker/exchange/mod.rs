@@ -50,6 +50,7 @@ use self::headers::Headers;
 pub use self::options::{HashOn, Options, compared};
 use self::pool::Pool;
 use self::topic::Topic;
+pub(super) use self::topic::refuse_hashes;
 
 /// Where a binding leads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

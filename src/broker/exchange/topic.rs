@@ -20,8 +20,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
-use super::Destination;
 use super::destinations::Destinations;
+use super::{Destination, InvalidBinding};
 
 /// Destinations by pattern.
 #[derive(Debug, Default)]
@@ -205,6 +205,18 @@ impl<'p> Iterator for Tokens<'p> {
             });
         }
     }
+}
+
+/// RabbitMQ's rule about topic patterns, which keeps its routing from taking too long; here it is
+/// not needed.
+pub(in crate::broker) fn refuse_hashes(key: &str) -> Result<(), InvalidBinding> {
+    let count = key.split('.').filter(|word| *word == "#").count();
+    if count <= 2 {
+        return Ok(());
+    }
+    Err(InvalidBinding(format!(
+        "Topic binding key '{key}' uses {count} '#' wildcards, at most 2 are allowed"
+    )))
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ use crate::ids::QueueId;
 
 /// So many messages are moved by one command at most; others have their turn then.
 const MOVED_MAX: u32 = 1000;
+/// When so many bytes of bodies are moved, one command has done enough too.
+const MOVED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Moves messages and answers with queue.purge-ok, which counts them.
 pub(in super::super) fn move_ready(
@@ -44,8 +46,13 @@ pub(in super::super) fn move_ready(
     }
     broker.use_queue(from);
     let mut message_count = 0;
-    while message_count < order.most.min(MOVED_MAX) && broker.move_one(from, to) {
+    let mut bytes = 0;
+    while message_count < order.most.min(MOVED_MAX)
+        && bytes < MOVED_BYTES_MAX
+        && let Some(length) = broker.move_one(from, to)
+    {
         message_count += 1;
+        bytes += length;
     }
     broker.promise(from_policy);
     broker.promise(to_policy);
@@ -54,20 +61,21 @@ pub(in super::super) fn move_ready(
 }
 
 impl Broker {
-    /// Moves the first ready message. Says whether there was one, and room for it.
-    fn move_one(&mut self, from: QueueId, to: QueueId) -> bool {
-        let Some((item, message)) = self.take_live(from, Item::expired) else { return false };
+    /// Moves the first ready message, if there is one, and room for it. Returns the bytes of its
+    /// body.
+    fn move_one(&mut self, from: QueueId, to: QueueId) -> Option<u64> {
+        let (item, message) = self.take_live(from, Item::expired)?;
         if !matches!(self.make_room_for(to, &message), Welcome::Room) {
             if let Some(queue) = self.queues.get_mut(&from) {
                 queue.requeue(item);
             }
-            return false;
+            return None;
         }
         let source = item.journaled.then_some(Source { queue: item.level, ordinal: item.ordinal });
         self.scratch.queues.clear();
         self.scratch.queues.push(to);
         self.enqueue(&message, source);
         self.let_go(from, item);
-        true
+        Some(message.body_length().into())
     }
 }

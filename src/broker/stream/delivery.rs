@@ -24,6 +24,9 @@ const READ_PER_TURN: usize = 8192;
 /// So many of them by one consumer before it is the next one's turn.
 const READ_AT_ONCE: usize = 256;
 
+/// What a message costs that is read.
+const READ_UNITS: u64 = 1;
+
 /// How a consumer's turn has ended.
 enum Ended {
     /// It can take more.
@@ -64,7 +67,7 @@ impl Broker {
     fn read_stream(&mut self, id: QueueId) -> Result<(), StoreError> {
         let mut left = READ_PER_TURN;
         while let Some(turn) = self.queues.get(&id).and_then(|queue| queue.consumers.first()) {
-            if left == 0 {
+            if left == 0 || !self.work.has_left() {
                 self.turn.later.push(id);
                 break;
             }
@@ -95,6 +98,9 @@ impl Broker {
             if !self.takes_more(key) {
                 return Ok(Ended::Left);
             }
+            if !self.work.has_left() {
+                break;
+            }
             let (Some(queue), Some(consumer)) =
                 (self.queues.get_mut(&id), self.consumers.get_mut(key.0))
             else {
@@ -105,6 +111,7 @@ impl Broker {
                 return Ok(Ended::Left);
             };
             *left -= 1;
+            self.work.pay(READ_UNITS);
             if subscription.filter.as_ref().is_some_and(|filter| !filter.passes(&stored.message)) {
                 continue;
             }

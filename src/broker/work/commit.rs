@@ -18,8 +18,8 @@ use super::super::transaction::{Settlement, Transaction};
 use super::Progress;
 use super::returns::Returned;
 
-/// What a publish costs, beside what each queue and the bytes of its body cost.
-const PUBLISH_UNITS: u64 = 4;
+/// What a publish costs, beside what further queues and the bytes of its body cost.
+const PUBLISH_UNITS: u64 = 8;
 /// Bytes of a body that cost a unit.
 const BYTES_PER_UNIT: u64 = 1024;
 const SETTLE_UNITS: u64 = 2;
@@ -73,8 +73,7 @@ impl Broker {
                 Outcome::Taken(taken) => job.promise = job.promise.max(taken),
                 Outcome::Refused => job.refused = true,
             }
-            let queues = self.scratch.queues.len() as u64;
-            self.work.spend(PUBLISH_UNITS * (1 + queues) + bytes / BYTES_PER_UNIT);
+            self.work.spend(PUBLISH_UNITS + bytes / BYTES_PER_UNIT);
             if !self.work.goes_on() {
                 return Ok(Progress::More);
             }

@@ -49,7 +49,10 @@ use release::Release;
 use returns::Returning;
 
 /// Commands that may be held behind a job before the client's socket is read no further.
-const HELD_MAX: usize = 256;
+const HELD_MAX: usize = 2048;
+
+/// What a command may always spend.
+const COMMAND_UNITS: u64 = 16;
 
 /// Long work, and how far it has come. Each kind has a row in the tests.
 #[derive(Debug)]
@@ -68,6 +71,11 @@ pub(super) enum Job {
     Purge(Box<Purge>),
     /// What is left of what is gone.
     Leftover(Leftover),
+    /// A connection's commands were more than a turn takes: the others come in the next one.
+    Wait {
+        /// The place of the connection.
+        connection: usize,
+    },
 }
 
 impl Job {
@@ -79,6 +87,7 @@ impl Job {
             Self::Settle(job) => Some(job.connection),
             Self::Release(job) => Some(job.connection),
             Self::Purge(job) => Some(job.connection),
+            Self::Wait { connection } => Some(*connection),
             Self::Change(_) | Self::Leftover(_) => None,
         }
     }
@@ -88,7 +97,7 @@ impl Job {
         match self {
             Self::Commit(job) => Some((crate::wire::tx::Commit::ID, job.channel)),
             Self::Rollback(_) | Self::Settle(_) | Self::Release(_) => None,
-            Self::Change(_) | Self::Purge(_) | Self::Leftover(_) => None,
+            Self::Change(_) | Self::Purge(_) | Self::Leftover(_) | Self::Wait { .. } => None,
         }
     }
 }
@@ -144,8 +153,8 @@ impl Work {
         !self.jobs.is_empty()
     }
 
-    /// So many units were spent on a job.
-    fn spend(&mut self, units: u64) {
+    /// So many units were spent on a job, or on a command.
+    pub(super) fn spend(&mut self, units: u64) {
         self.slice = self.slice.saturating_sub(units);
         self.left = self.left.saturating_sub(units);
         self.spent += units;
@@ -161,8 +170,15 @@ impl Work {
     #[inline]
     pub(super) fn pay(&mut self, units: u64) {
         self.left = self.left.saturating_sub(units.saturating_sub(self.allowed));
+        self.slice = self.slice.saturating_sub(units);
         self.allowed = self.allowed.saturating_sub(units);
         self.spent += units;
+    }
+
+    /// Units that were spent in this turn.
+    #[inline]
+    pub(super) fn spent(&self) -> u64 {
+        self.spent
     }
 
     /// At least half of what a turn may spend is there again.
@@ -226,6 +242,7 @@ impl Broker {
             Job::Change(job) => Ok(self.change_some(job, effects)),
             Job::Purge(job) => Ok(self.purge_some(job, effects)),
             Job::Leftover(job) => Ok(self.leave_some(job, effects)),
+            Job::Wait { .. } => Ok(Progress::Done),
         }
     }
 
@@ -283,6 +300,20 @@ impl Broker {
             }
         }
         self.release_behind(place, effects);
+    }
+
+    /// Has a connection wait for the next turn if its last command has used up what a turn may spend:
+    /// one of many queues, or one that came upon many dead messages. `before` was spent before it.
+    #[inline]
+    pub(super) fn wait_if_spent(&mut self, place: usize, before: u64) {
+        if self.work.left == 0 && self.work.spent > before + COMMAND_UNITS {
+            let connection = &mut self.connections[place];
+            if !connection.busy && !connection.closing {
+                connection.busy = true;
+                let wait = Job::Wait { connection: place };
+                self.work.jobs.push_back((wait, Promise::Nothing));
+            }
+        }
     }
 
     /// Holds a command that comes while its connection has work under way.
