@@ -8,6 +8,8 @@
 
 #[path = "management/ctl.rs"]
 mod ctl;
+#[path = "management/fields.rs"]
+mod fields;
 #[path = "management/permissions.rs"]
 mod permissions;
 #[path = "management/rules.rs"]

@@ -18,28 +18,33 @@ pub(super) struct Refusal {
     /// The status code.
     pub(super) status: u16,
     error: &'static str,
-    reason: String,
+    reason: Value,
 }
 
 impl Refusal {
     /// 400: the request makes no sense, or AMQP refuses what it asks for.
     pub(super) fn bad_request(reason: impl Into<String>) -> Self {
-        Self { status: 400, error: "bad_request", reason: reason.into() }
+        Self::because(Value::String(reason.into()))
+    }
+
+    /// 400 with a reason that is no text in RabbitMQ either.
+    pub(super) fn because(reason: Value) -> Self {
+        Self { status: 400, error: "bad_request", reason }
     }
 
     /// 404.
     pub(super) fn not_found() -> Self {
-        Self { status: 404, error: "Object Not Found", reason: "Not Found".to_owned() }
+        Self { status: 404, error: "Object Not Found", reason: "Not Found".into() }
     }
 
     /// 401 for somebody who has not said who they are, or not rightly.
     pub(super) fn unknown(reason: &str) -> Self {
-        Self { status: 401, error: "not_authorized", reason: reason.to_owned() }
+        Self { status: 401, error: "not_authorized", reason: reason.into() }
     }
 
     /// 401 for somebody who may not, in RabbitMQ's own spelling.
     pub(super) fn not_authorised(reason: impl Into<String>) -> Self {
-        Self { status: 401, error: "not_authorised", reason: reason.into() }
+        Self { status: 401, error: "not_authorised", reason: Value::String(reason.into()) }
     }
 
     /// 405 with the methods that there are.
@@ -49,8 +54,7 @@ impl Refusal {
 
     /// 503: the broker stops, or is too busy.
     pub(super) fn unavailable() -> Self {
-        let reason = Closed.to_string();
-        Self { status: 503, error: "unavailable", reason }
+        Self { status: 503, error: "unavailable", reason: Closed.to_string().into() }
     }
 
     /// What is sent.
@@ -84,7 +88,7 @@ impl From<DefinitionsError> for Refusal {
 impl From<Busy> for Refusal {
     fn from(_: Busy) -> Self {
         let reason = "too many logins are under way".to_owned();
-        Self { status: 503, error: "unavailable", reason }
+        Self { status: 503, error: "unavailable", reason: reason.into() }
     }
 }
 
@@ -96,7 +100,7 @@ impl From<Closed> for Refusal {
 
 impl From<HttpError> for Refusal {
     fn from(error: HttpError) -> Self {
-        Self { status: error.status, error: "bad_request", reason: error.reason.to_owned() }
+        Self { status: error.status, error: "bad_request", reason: error.reason.into() }
     }
 }
 

@@ -25,10 +25,10 @@ pub(super) fn answer(ask: &Ask, mut items: Vec<Value>) -> Answer {
     if let Some(path) = ask.query("sort") {
         items.sort_by(|left, right| compare(at(left, path), at(right, path)));
     }
-    if ask.flag("sort_reverse") {
+    if ask.flag("sort_reverse")? {
         items.reverse();
     }
-    let paged = ask.query("page").is_some() || ask.flag("pagination");
+    let paged = ask.query("page").is_some() || ask.flag("pagination")?;
     if !paged {
         return ok(&Value::Array(cut(ask, items)));
     }
@@ -68,7 +68,7 @@ fn positive(ask: &Ask, name: &str, default: usize) -> Result<usize, Refusal> {
 fn filter(ask: &Ask, items: &mut Vec<Value>) -> Result<(), Refusal> {
     let Some(name) = ask.query("name").filter(|name| !name.is_empty()) else { return Ok(()) };
     let named = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
-    if ask.flag("use_regex") {
+    if ask.flag("use_regex")? {
         if name.len() > EXPRESSION_MAX {
             return Err(Refusal::bad_request("the expression is too long"));
         }

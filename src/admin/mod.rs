@@ -14,6 +14,7 @@
 mod answer;
 mod api;
 pub mod ctl;
+mod fields;
 mod guard;
 mod http;
 mod listing;

@@ -11,6 +11,7 @@ use super::api::{
     bindings, channels, connections, definitions, drops, exchanges, health, messages, moving, node,
     overview, parameters, permissions, policies, queues, users, vhosts,
 };
+use super::fields::{self, Fields};
 use super::guard::{Caller, Rule};
 use super::http::Head;
 use super::metrics;
@@ -262,9 +263,35 @@ impl Ask {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether a value of the query says yes.
-    pub(super) fn flag(&self, name: &str) -> bool {
-        self.query(name).is_some_and(|value| value == "true" || value == "1")
+    /// Whether a value of the query says yes; it says no where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// 400 `not_boolean` for anything but `true` and `false`: `?dry_run` is not to be taken for no.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        self.query(name).map_or(Ok(false), |text| fields::boolean(&Value::from(text)))
+    }
+
+    /// A number of the query that is not negative.
+    ///
+    /// # Errors
+    ///
+    /// 400 `not_integer` for anything else.
+    pub(super) fn number(&self, name: &str, default: u64) -> Result<u64, Refusal> {
+        let given = self.query(name).map(|text| (name.to_owned(), Value::from(text)));
+        Ok(Fields::new(given.into_iter().collect()).natural(name)?.unwrap_or(default))
+    }
+
+    /// The fields of the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::json`].
+    pub(super) fn fields(&self) -> Result<Fields, Refusal> {
+        match self.json()? {
+            Value::Object(fields) => Ok(Fields::new(fields)),
+            _ => Ok(Fields::default()),
+        }
     }
 
     /// The body as a JSON object; no body is an empty one.

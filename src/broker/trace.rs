@@ -6,7 +6,8 @@
 //!                              body: the message's own
 //! ```
 //!
-//! It is off until [`Broker::set_tracing`], for each vhost, and after a restart. While it is off it
+//! It is off until an operator turns it on ([`Broker::set_tracing`]), for each vhost, and after a
+//! restart. While it is off it
 //! costs a branch; while it is on, each message is copied. Traces are not traced.
 //!
 //! Left out: direct replies, which reach no queue.

@@ -22,6 +22,7 @@ mod json;
 mod read;
 #[cfg(test)]
 mod tests;
+mod unrun;
 mod write;
 
 use crate::broker::access::PasswordHash;
@@ -30,6 +31,7 @@ pub use difference::{Difference, difference};
 pub use item::DefinitionsError;
 pub use json::{field_to_json, json_to_field};
 pub use read::{Definitions, read};
+pub use unrun::{check_component, check_policy};
 pub use write::{Product, item, write, write_vhost};
 
 /// Hashes a password that a file has in clear; the error is a text.

@@ -19,6 +19,7 @@ use crate::broker::report::{Query, Report};
 use crate::broker::{Command, Output};
 use crate::connection::Logins;
 use crate::ids::{ConnectionId, Timestamp};
+use crate::wire::ShortString;
 
 use super::bell::Bell;
 use super::clock;
@@ -72,6 +73,18 @@ impl Door {
         let (sender, answer) = crossbeam_channel::bounded(1);
         self.rim.inbox.send(Input::Change(changes, sender)).map_err(|_| Closed)?;
         answer.recv().map_err(|_| Closed)
+    }
+
+    /// Turns the firehose of a vhost on or off, until the next start. Returns whether there is such
+    /// a vhost.
+    ///
+    /// # Errors
+    ///
+    /// When the broker has stopped.
+    pub fn trace(&self, vhost: &ShortString, on: bool) -> Result<bool, Closed> {
+        let (sender, answer) = crossbeam_channel::bounded(1);
+        self.rim.inbox.send(Input::Trace(vhost.clone(), on, sender)).map_err(|_| Closed)?;
+        answer.recv_timeout(ANSWER_MAX).map_err(|_| Closed)
     }
 
     /// Closes a connection (320 CONNECTION_FORCED); nothing happens if there is none.

@@ -26,6 +26,7 @@ use crate::broker::{Command, Measures};
 use crate::ids::{ConnectionId, SyncPoint};
 use crate::logging::LogLine;
 use crate::store::StoreError;
+use crate::wire::ShortString;
 
 use super::outbox::Outbox;
 
@@ -62,6 +63,9 @@ pub(super) enum Input {
     CheckpointDone,
     /// An operator changes something: all of it or nothing. Answered when it is durable.
     Change(Vec<Change>, Sender<Result<(), ChangeRefused>>),
+    /// An operator turns the firehose of a vhost on or off; answered with whether there is such a
+    /// vhost.
+    Trace(ShortString, bool, Sender<bool>),
     /// There was no room for it.
     CheckpointFailed(StoreError),
     /// The watchdog has found something low, or no longer.
@@ -84,7 +88,7 @@ impl Input {
             Self::Logged(lines) => lines.len(),
             Self::Query(..) => QUERY_COMMANDS,
             Self::Connected(..) | Self::Disconnect(..) => 1,
-            Self::Synced(_) | Self::CheckpointDone => 1,
+            Self::Synced(_) | Self::CheckpointDone | Self::Trace(..) => 1,
             Self::CheckpointFailed(_) | Self::Measured(_) | Self::Stop | Self::Finish => 1,
         }
     }

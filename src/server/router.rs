@@ -138,6 +138,10 @@ impl Router {
             Input::Synced(point) => self.broker.synced(point, effects),
             Input::CheckpointDone => self.broker.checkpoint_done()?,
             Input::Change(changes, operator) => self.change(changes, operator, effects),
+            Input::Trace(vhost, on, operator) => {
+                // There is room; it fails only when the operator waits no longer.
+                let _ = operator.try_send(self.broker.set_tracing(&vhost, on));
+            }
             Input::CheckpointFailed(error) => self.broker.checkpoint_failed(now, &error),
             Input::Measured(measures) => self.broker.measured(&measures),
             Input::Logged(lines) => {

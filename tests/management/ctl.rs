@@ -74,10 +74,10 @@ fn policies_parameters_and_limits() {
     assert!(says(&["list_operator_policies", "-s"]).starts_with("/\to\t\tall\t"));
     says(&["clear_policy", "p"]);
     says(&["clear_operator_policy", "o"]);
-    says(&["set_parameter", "shovel", "s", "{\"a\": 1}"]);
-    assert_eq!(says(&["list_parameters", "-s"]), "shovel\ts\t{\"a\":1}\n");
-    assert_eq!(says(&["list_parameters", "-s", "-p", "v"]), "");
-    says(&["clear_parameter", "shovel", "s"]);
+    let refused = stage.ctl(&["set_parameter", "shovel", "s", "{\"a\": 1}"]);
+    assert_eq!(refused.status.code(), Some(65), "nothing runs a shovel");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("component shovel not found"));
+    assert_eq!(says(&["list_parameters", "-s"]), "");
     says(&["set_global_parameter", "g", "5"]);
     assert_eq!(says(&["list_global_parameters", "-s"]), "g\t5\n");
     says(&["clear_global_parameter", "g"]);

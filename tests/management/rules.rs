@@ -205,22 +205,69 @@ fn policies_are_seen_in_queues_and_exchanges() {
 }
 
 #[test]
-fn parameters_are_kept() {
+fn what_nothing_runs_is_refused_in_rabbitmqs_words() {
     let stage = Stage::new();
-    let path = "/api/parameters/shovel/%2F/mine";
-    let body = json!({"value": {"src-uri": "amqp://", "n": [1, true]}});
-    assert_eq!(stage.status("PUT", path, json!({})), 400);
-    assert_eq!(stage.status("PUT", path, body.clone()), 201);
-    assert_eq!(stage.status("PUT", path, body.clone()), 204);
-    let expected =
-        json!({"component": "shovel", "vhost": "/", "name": "mine", "value": body["value"]});
-    assert_eq!(stage.get(path), expected);
-    assert_eq!(stage.get("/api/parameters/shovel/%2F"), json!([expected]));
-    assert_eq!(stage.get("/api/parameters/other"), json!([]));
+    for component in ["shovel", "federation-upstream", "federation-upstream-set", "nope"] {
+        let path = format!("/api/parameters/{component}/%2F/mine");
+        let body = json!({"value": {"src-uri": "amqp://", "src-queue": "q"}});
+        let (status, answer) = stage.ask("PUT", &path, body);
+        let reason = format!("Validation failed\n\ncomponent {component} not found\n");
+        assert_eq!((status, &answer["reason"]), (400, &json!(reason)), "{component}");
+        assert_eq!(stage.status("GET", &path, Value::Null), 404);
+        assert_eq!(stage.status("DELETE", &path, Value::Null), 404);
+        assert_eq!(stage.get(&format!("/api/parameters/{component}")), json!([]));
+    }
     let around = json!({"value": {"pattern": "", "definition": {"max-length": 1}}});
     assert_eq!(stage.status("PUT", "/api/parameters/operator_policy/%2F/x", around), 400);
-    assert_eq!(stage.status("DELETE", path, Value::Null), 204);
-    assert_eq!(stage.status("GET", path, Value::Null), 404);
+    for kind in ["policies", "operator-policies"] {
+        let path = format!("/api/{kind}/%2F/p");
+        let body = json!({"pattern": "", "definition": {"federation-upstream": "up"}});
+        let (status, answer) = stage.ask("PUT", &path, body);
+        let reason = "Validation failed\n\n[{<<\"federation-upstream\">>,<<\"up\">>}] are not \
+                      recognised policy settings\n";
+        assert_eq!((status, &answer["reason"]), (400, &json!(reason)), "{kind}");
+        assert_eq!(stage.status("GET", &path, Value::Null), 404);
+    }
+}
+
+#[test]
+fn the_firehose_is_turned_on_and_off() {
+    let stage = Stage::new();
+    let tracing = |vhost: &str| stage.get(&format!("/api/vhosts/{vhost}"))["tracing"].clone();
+    assert_eq!(stage.status("PUT", "/api/vhosts/v", json!({"tracing": true})), 201);
+    assert_eq!((tracing("v"), tracing("%2F")), (json!(true), json!(false)));
+    // What is not said stays.
+    assert_eq!(stage.status("PUT", "/api/vhosts/v", json!({"description": "x"})), 204);
+    assert_eq!(tracing("v"), json!(true));
+    stage.status("PUT", "/api/queues/v/traces", json!({}));
+    let bind = json!({"routing_key": "#"});
+    assert_eq!(stage.status("POST", "/api/bindings/v/e/amq.rabbitmq.trace/q/traces", bind), 201);
+    let publish = || {
+        let body = json!({"routing_key": "nobody", "payload": "p", "payload_encoding": "string",
+            "properties": {}});
+        stage.status("POST", "/api/exchanges/v/amq.fanout/publish", body);
+        stage.get("/api/queues/v/traces")["messages"].clone()
+    };
+    assert_eq!(publish(), json!(1));
+    let get = json!({"count": 1, "ackmode": "ack_requeue_true"});
+    let trace = stage.ask("POST", "/api/queues/v/traces/get", get).1;
+    assert_eq!(trace[0]["routing_key"], "publish.amq.fanout");
+    assert_eq!(stage.status("PUT", "/api/vhosts/v", json!({"tracing": "false"})), 204);
+    assert_eq!(publish(), json!(1));
+    let says = "Starting tracing for vhost \"v\" ...\nTrace enabled for vhost v\n";
+    assert_eq!(stage.ctl_says(&["trace_on", "-p", "v"]), says);
+    assert_eq!(publish(), json!(2));
+    assert_eq!(stage.ctl_says(&["list_vhosts", "name", "tracing", "-s"]), "/\tfalse\nv\ttrue\n");
+    let says = "Stopping tracing for vhost \"v\" ...\nTrace disabled for vhost v\n";
+    assert_eq!(stage.ctl_says(&["trace_off", "-p", "v"]), says);
+    assert_eq!(tracing("v"), json!(false));
+    assert_eq!(stage.ctl(&["trace_on", "-p", "nowhere"]).status.code(), Some(65));
+    assert_eq!(stage.status("GET", "/api/vhosts/nowhere", Value::Null), 404);
+}
+
+#[test]
+fn global_parameters_are_kept() {
+    let stage = Stage::new();
     let global = "/api/global-parameters/cluster_tags";
     assert_eq!(stage.status("PUT", global, json!({"value": [{"k": "v"}]})), 201);
     assert_eq!(stage.get(global), json!({"name": "cluster_tags", "value": [{"k": "v"}]}));

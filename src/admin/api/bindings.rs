@@ -141,10 +141,10 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
 /// POST /api/bindings/:vhost/e/:source/:kind/:destination
 pub(in super::super) fn bind(site: &Site, ask: &Ask) -> Answer {
     let ends = Ends::of(site, ask)?;
-    let body = ask.json()?;
-    let key = body.get("routing_key").and_then(Value::as_str).unwrap_or_default();
+    let fields = ask.fields()?;
+    let key = fields.text("routing_key")?.unwrap_or_default();
     let key = ShortString::new(key).map_err(|_| Refusal::bad_request("routing_key is too long"))?;
-    let arguments = table::from_json(body.get("arguments").unwrap_or(&Value::Null))?;
+    let arguments = fields.table("arguments")?;
     let props = properties_key(&key, &arguments);
     let method: Method = match ends.kind {
         DestinationKind::Queue => queue::Bind {

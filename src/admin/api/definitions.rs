@@ -47,7 +47,7 @@ fn take(site: &Site, ask: &Ask, vhost: Option<&ShortString>) -> Answer {
     let logins = site.door.logins();
     let hash = |password: &[u8]| logins.hash(password).map_err(|error| error.to_string());
     let read = definitions::read(file(ask)?, vhost, &hash)?;
-    if ask.flag("dry_run") {
+    if ask.flag("dry_run")? {
         let differences = definitions::difference(&current(site)?, &read.changes);
         let differences: Value = differences.iter().map(shown).collect();
         return ok(&json!({ "differences": differences, "warnings": read.warnings }));

@@ -53,34 +53,28 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
 /// PUT /api/exchanges/:vhost/:exchange
 pub(in super::super) fn declare(site: &Site, ask: &Ask) -> Answer {
     let (vhost, name) = (existing(site, ask)?, ask.name("exchange")?);
-    let body = ask.json()?;
-    let flag = |name: &str, default| body.get(name).map_or(default, is_true);
-    let kind = body.get("type").and_then(Value::as_str).unwrap_or("direct");
+    let fields = ask.fields()?;
+    let kind = fields.text("type")?.unwrap_or("direct");
     let declare = exchange::Declare {
         exchange: name.clone(),
         kind: ShortString::new(kind).map_err(|_| Refusal::bad_request("invalid type"))?,
         passive: false,
-        durable: flag("durable", true),
-        auto_delete: flag("auto_delete", false),
-        internal: flag("internal", false),
+        durable: fields.flag("durable", true)?,
+        auto_delete: fields.flag("auto_delete", false)?,
+        internal: fields.flag("internal", false)?,
         no_wait: false,
-        arguments: table::from_json(body.get("arguments").unwrap_or(&Value::Null))?,
+        arguments: fields.table("arguments")?,
     };
     let new = site.questions.exchange(&vhost, &name)?.is_none();
     Session::open(&site.door, &ask.caller, &vhost)?.call(declare)?;
     created(new)
 }
 
-/// Whether a value says yes; old tools say it as text.
-pub(in super::super) fn is_true(value: &Value) -> bool {
-    value == &json!(true) || value == &json!("true")
-}
-
 /// DELETE /api/exchanges/:vhost/:exchange
 pub(in super::super) fn delete(site: &Site, ask: &Ask) -> Answer {
     let (vhost, name) = (existing(site, ask)?, ask.name("exchange")?);
     site.questions.exchange(&vhost, &name)?.ok_or_else(Refusal::not_found)?;
-    let if_unused = ask.flag("if-unused");
+    let if_unused = ask.flag("if-unused")?;
     let delete = exchange::Delete { exchange: name, if_unused, no_wait: false };
     Session::open(&site.door, &ask.caller, &vhost)?.call(delete)?;
     created(false)

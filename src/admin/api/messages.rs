@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::bindings;
 use super::exchanges::existing;
 use crate::admin::answer::{Answer, Refusal, ok};
+use crate::admin::fields::Fields;
 use crate::admin::routes::Ask;
 use crate::admin::session::Session;
 use crate::admin::site::Site;
@@ -23,15 +24,13 @@ const GET_OCTETS_MAX: usize = 32 * 1024 * 1024;
 /// POST /api/exchanges/:vhost/:exchange/publish
 pub(in super::super) fn publish(site: &Site, ask: &Ask) -> Answer {
     let (vhost, exchange) = (existing(site, ask)?, ask.name("exchange")?);
-    let body = ask.json()?;
-    let text = |name: &str| {
-        let value = body.get(name).and_then(Value::as_str);
-        value.ok_or_else(|| Refusal::bad_request(format!("key_missing: {name}")))
-    };
-    let key = ShortBytes::new(text("routing_key")?.as_bytes());
+    let fields = ask.fields()?;
+    let key = ShortBytes::new(fields.needed("routing_key")?.as_bytes());
     let key = key.map_err(|_| Refusal::bad_request("routing_key has more than 255 octets"))?;
-    let payload = decode(text("payload")?, text("payload_encoding").unwrap_or("string"))?;
-    let properties = table::properties_from_json(body.get("properties").unwrap_or(&Value::Null))?;
+    let encoding = fields.text("payload_encoding")?.unwrap_or("string");
+    let payload = decode(fields.needed("payload")?, encoding)?;
+    let properties = fields.any("properties").unwrap_or(&Value::Null);
+    let properties = table::properties_from_json(properties)?;
     let mut octets = Vec::new();
     properties.encode(&mut octets);
     let persistent = properties.delivery_mode == Some(2);
@@ -55,16 +54,11 @@ fn decode(payload: &str, encoding: &str) -> Result<Vec<u8>, Refusal> {
 pub(in super::super) fn get(site: &Site, ask: &Ask) -> Answer {
     let (vhost, queue) = (ask.name("vhost")?, ask.name("queue")?);
     site.questions.queue(&vhost, &queue)?.ok_or_else(Refusal::not_found)?;
-    let body = ask.json()?;
-    let number = |name: &str| {
-        let value = body.get(name).filter(|value| !value.is_null());
-        value.map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
-    };
-    let count = number("count").unwrap_or(Some(1));
-    let count = count.ok_or_else(|| Refusal::bad_request("count is to be a number"))?.min(GET_MAX);
-    let shown = Shown::asked(&body)?;
-    let old = body.get("requeue").and_then(Value::as_bool).unwrap_or(true);
-    let mode = body.get("ackmode").and_then(Value::as_str);
+    let fields = ask.fields()?;
+    let count = fields.natural("count")?.unwrap_or(1).min(GET_MAX);
+    let shown = Shown::asked(&fields)?;
+    let old = fields.flag("requeue", true)?;
+    let mode = fields.text("ackmode")?;
     let settled: Settled = match mode {
         Some("ack_requeue_true" | "reject_requeue_true") => back,
         None if old => back,
@@ -104,15 +98,10 @@ fn gone(session: &mut Session, delivery_tag: u64) -> Result<(), Refusal> {
 
 /// GET /api/queues/:vhost/:queue/peek?count=: a look that changes nothing, not even `redelivered`.
 pub(in super::super) fn peek(site: &Site, ask: &Ask) -> Answer {
-    let count = ask.query("count").map_or(Some(1), |text| text.parse().ok());
-    let count: usize = count.ok_or_else(|| Refusal::bad_request("count is to be a number"))?;
-    let mut options = json!({});
-    for name in ["encoding", "truncate"] {
-        if let Some(value) = ask.query(name) {
-            options[name] = json!(value);
-        }
-    }
-    let shown = Shown::asked(&options)?;
+    let count = usize::try_from(ask.number("count", 1)?).unwrap_or(usize::MAX);
+    let option = |name: &str| Some((name.to_owned(), json!(ask.query(name)?)));
+    let options = ["encoding", "truncate"].into_iter().filter_map(option);
+    let shown = Shown::asked(&Fields::new(options.collect()))?;
     let (vhost, queue) = (ask.name("vhost")?, ask.name("queue")?);
     site.questions.queue(&vhost, &queue)?.ok_or_else(Refusal::not_found)?;
     // A look needs the right to fetch.
@@ -140,22 +129,16 @@ struct Shown {
 }
 
 impl Shown {
-    fn asked(body: &Value) -> Result<Self, Refusal> {
-        let base64 = match body.get("encoding").and_then(Value::as_str) {
+    fn asked(fields: &Fields) -> Result<Self, Refusal> {
+        let base64 = match fields.text("encoding")? {
             None | Some("auto") => false,
             Some("base64") => true,
             Some(other) => {
                 return Err(Refusal::bad_request(format!("unsupported encoding: {other}")));
             }
         };
-        let truncate = match body.get("truncate") {
-            None | Some(Value::Null) => usize::MAX,
-            Some(value) => value
-                .as_u64()
-                .or_else(|| value.as_str()?.parse().ok())
-                .and_then(|octets| usize::try_from(octets).ok())
-                .ok_or_else(|| Refusal::bad_request("truncate is to be a number"))?,
-        };
+        let truncate = fields.natural("truncate")?.unwrap_or(u64::MAX);
+        let truncate = usize::try_from(truncate).unwrap_or(usize::MAX);
         Ok(Self { base64, truncate })
     }
 
@@ -183,10 +166,9 @@ impl Shown {
 /// POST /api/exchanges/:vhost/:exchange/explain: where a message would go, and why.
 pub(in super::super) fn explain(site: &Site, ask: &Ask) -> Answer {
     let (vhost, exchange) = (existing(site, ask)?, ask.name("exchange")?);
-    let body = ask.json()?;
-    let key = body.get("routing_key").and_then(Value::as_str).unwrap_or_default();
-    let key = key.as_bytes().to_vec();
-    let headers = table::from_json(body.get("headers").unwrap_or(&Value::Null))?;
+    let fields = ask.fields()?;
+    let key = fields.text("routing_key")?.unwrap_or_default().as_bytes().to_vec();
+    let headers = fields.table("headers")?;
     let found = site.questions.explain(vhost, exchange, key, headers)?;
     let Explanation { hops, queues } = found.ok_or_else(Refusal::not_found)?;
     let hops = hops.iter().map(|hop| {

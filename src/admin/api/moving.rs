@@ -1,6 +1,6 @@
 //! Moving: the ready messages of a queue go to another.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::admin::answer::{Answer, Refusal, ok};
 use crate::admin::routes::Ask;
@@ -14,16 +14,10 @@ use crate::wire::ShortString;
 pub(in super::super) fn move_ready(site: &Site, ask: &Ask) -> Answer {
     let (vhost, from) = (ask.name("vhost")?, ask.name("queue")?);
     let row = site.questions.queue(&vhost, &from)?.ok_or_else(Refusal::not_found)?;
-    let body = ask.json()?;
-    let to = body.get("destination").and_then(Value::as_str);
-    let to = to.ok_or_else(|| Refusal::bad_request("key_missing: destination"))?;
-    let to = ShortString::new(to).map_err(|_| Refusal::bad_request("destination is too long"))?;
-    let count = match body.get("count").filter(|count| !count.is_null()) {
-        None => u64::MAX,
-        Some(count) => {
-            count.as_u64().ok_or_else(|| Refusal::bad_request("count is to be a number"))?
-        }
-    };
+    let fields = ask.fields()?;
+    let to = ShortString::new(fields.needed("destination")?)
+        .map_err(|_| Refusal::bad_request("destination is too long"))?;
+    let count = fields.natural("count")?.unwrap_or(u64::MAX);
     // Not those that come meanwhile: a publisher could be as fast as this.
     let most = count.min(row.ready);
     let mut session = Session::open(&site.door, &ask.caller, &vhost)?;

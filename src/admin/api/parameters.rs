@@ -6,6 +6,7 @@ use crate::admin::answer::{Answer, Refusal};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
 use crate::broker::access::{Change, RuleKind};
+use crate::definitions;
 
 use RuleKind::{GlobalParameters, Parameters};
 
@@ -37,6 +38,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
 pub(in super::super) fn put(site: &Site, ask: &Ask) -> Answer {
     existing(site, ask)?;
     let component = ask.path("component");
+    definitions::check_component(component).map_err(Refusal::bad_request)?;
     if OTHERS.contains(&component) {
         return Err(Refusal::bad_request(format!("component {component} has routes of its own")));
     }

@@ -76,11 +76,9 @@ pub(in super::super) fn topics_of(site: &Site, ask: &Ask) -> Answer {
 pub(in super::super) fn put_topics(site: &Site, ask: &Ask) -> Answer {
     existing(site, ask)?;
     known_user(site, ask)?.ok_or_else(unknown)?;
-    let body = ask.json()?;
-    let exchange =
-        body["exchange"].as_str().ok_or_else(|| Refusal::bad_request("exchange is missing"))?;
-    let (exchange, names) = (exchange.to_owned(), names(ask));
-    let changes = rules::read(site, "topic_permissions", body, &names)?;
+    let fields = ask.fields()?;
+    let (exchange, names) = (fields.needed("exchange")?.to_owned(), names(ask));
+    let changes = rules::read(site, "topic_permissions", fields.into_value(), &names)?;
     let all = [names[0], names[1], ("exchange", exchange.as_str())];
     rules::put(site, ask, TopicPermissions, &all, changes)
 }

@@ -1,13 +1,14 @@
 //! Policies and operator policies.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::exchanges::existing;
 use super::rules;
-use crate::admin::answer::Answer;
+use crate::admin::answer::{Answer, Refusal};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
 use crate::broker::access::{Change, PolicyKind, RuleKind};
+use crate::definitions;
 
 use PolicyKind::{Operator, User};
 
@@ -30,7 +31,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
 pub(in super::super) fn put(site: &Site, ask: &Ask) -> Answer {
     existing(site, ask)?;
     let names = names(ask);
-    let changes = rules::read(site, "policies", ask.json()?, &names)?;
+    let changes = rules::read(site, "policies", runnable(ask)?, &names)?;
     rules::put(site, ask, RuleKind::Policies(User), &names, changes)
 }
 
@@ -59,7 +60,7 @@ pub(in super::super) fn put_operator(site: &Site, ask: &Ask) -> Answer {
     existing(site, ask)?;
     // A definitions file has operator policies among the parameters.
     let names = names(ask);
-    let item = json!({ "component": "operator_policy", "value": ask.json()? });
+    let item = json!({ "component": "operator_policy", "value": runnable(ask)? });
     let changes = rules::read(site, "parameters", item, &names)?;
     rules::put(site, ask, RuleKind::Policies(Operator), &names, changes)
 }
@@ -67,6 +68,15 @@ pub(in super::super) fn put_operator(site: &Site, ask: &Ask) -> Answer {
 /// DELETE /api/operator-policies/:vhost/:name
 pub(in super::super) fn delete_operator(site: &Site, ask: &Ask) -> Answer {
     remove(site, ask, Operator)
+}
+
+/// The body of a policy that asks for nothing which nothing here runs.
+fn runnable(ask: &Ask) -> Result<Value, Refusal> {
+    let body = ask.json()?;
+    if let Some(definition) = body["definition"].as_object() {
+        definitions::check_policy(definition).map_err(Refusal::bad_request)?;
+    }
+    Ok(body)
 }
 
 fn remove(site: &Site, ask: &Ask, kind: PolicyKind) -> Answer {

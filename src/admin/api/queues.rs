@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::channels;
 use super::connections;
 use super::counters;
-use super::exchanges::{existing, is_true};
+use super::exchanges::existing;
 use super::node::NODE;
 use crate::admin::answer::{Answer, Refusal, created};
 use crate::admin::listing;
@@ -57,17 +57,17 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
 /// PUT /api/queues/:vhost/:queue
 pub(in super::super) fn declare(site: &Site, ask: &Ask) -> Answer {
     let (vhost, name) = (existing(site, ask)?, ask.name("queue")?);
-    let body = ask.json()?;
-    let flag = |name: &str, default| body.get(name).map_or(default, is_true);
+    let fields = ask.fields()?;
+    // A queue that is exclusive to this request would end with it; RabbitMQ passes this over too.
+    fields.flag("exclusive", false)?;
     let declare = queue::Declare {
         queue: name.clone(),
         passive: false,
-        durable: flag("durable", true),
-        // A queue that is exclusive to this request would end with it.
+        durable: fields.flag("durable", true)?,
         exclusive: false,
-        auto_delete: flag("auto_delete", false),
+        auto_delete: fields.flag("auto_delete", false)?,
         no_wait: false,
-        arguments: table::from_json(body.get("arguments").unwrap_or(&Value::Null))?,
+        arguments: fields.table("arguments")?,
     };
     let new = site.questions.queue(&vhost, &name)?.is_none();
     Session::open(&site.door, &ask.caller, &vhost)?.call(declare)?;
@@ -77,7 +77,7 @@ pub(in super::super) fn declare(site: &Site, ask: &Ask) -> Answer {
 /// DELETE /api/queues/:vhost/:queue
 pub(in super::super) fn delete(site: &Site, ask: &Ask) -> Answer {
     let row = found(site, ask)?;
-    let (if_empty, if_unused) = (ask.flag("if-empty"), ask.flag("if-unused"));
+    let (if_empty, if_unused) = (ask.flag("if-empty")?, ask.flag("if-unused")?);
     let delete = queue::Delete { queue: row.name, if_empty, if_unused, no_wait: false };
     Session::open(&site.door, &ask.caller, &row.virtual_host)?.call(delete)?;
     created(false)

@@ -35,7 +35,7 @@ pub(in super::super) fn put(site: &Site, ask: &Ask) -> Answer {
     let mut body = ask.json()?;
     // RabbitMQ 2 had this; some scripts still do.
     if body.get("tags").is_none() && body.get("administrator").is_some() {
-        let is = super::exchanges::is_true(&body["administrator"]);
+        let is = ask.fields()?.flag("administrator", false)?;
         body["tags"] = json!(if is { "administrator" } else { "" });
     }
     if body.get("tags").is_none() {
@@ -69,11 +69,10 @@ pub(in super::super) fn delete(site: &Site, ask: &Ask) -> Answer {
 
 /// POST /api/users/bulk-delete: those that are not there are passed over.
 pub(in super::super) fn bulk_delete(site: &Site, ask: &Ask) -> Answer {
-    let body = ask.json()?;
-    let names = body["users"].as_array();
-    let names = names.ok_or_else(|| Refusal::bad_request("users is to be a list of names"))?;
+    let fields = ask.fields()?;
+    let names = fields.texts("users")?;
     let users = site.door.logins().users();
-    let known = names.iter().filter_map(Value::as_str).filter_map(|name| users.get_key_value(name));
+    let known = names.into_iter().filter_map(|name| users.get_key_value(name));
     let changes: Vec<_> =
         known.map(|(name, _)| Change::DeleteUser { name: name.clone() }).collect();
     site.change(changes)?;
@@ -82,8 +81,8 @@ pub(in super::super) fn bulk_delete(site: &Site, ask: &Ask) -> Answer {
 
 /// POST /api/users/:user/authenticate {password}: whether that is the password.
 pub(in super::super) fn authenticate(site: &Site, ask: &Ask) -> Answer {
-    let body = ask.json()?;
-    let password = body["password"].as_str().unwrap_or_default();
+    let fields = ask.fields()?;
+    let password = fields.needed("password")?;
     // By name, as if they came from the machine itself: it is the caller who asks.
     let peer = Ipv4Addr::LOCALHOST.into();
     let user = site.door.logins().verify(ask.path("user"), password.as_bytes(), peer)?;
@@ -109,7 +108,7 @@ pub(in super::super) fn show_limits(site: &Site, ask: &Ask) -> Answer {
 /// PUT /api/user-limits/:user/:limit {value}
 pub(in super::super) fn put_limit(site: &Site, ask: &Ask) -> Answer {
     let (limit, user) = (limit(ask)?, found(site, ask)?);
-    let value = super::vhosts::limit_value(&ask.json()?)?;
+    let value = super::vhosts::limit_value(&ask.fields()?)?;
     let new = of(&user, limit).is_none();
     site.change(vec![Change::SetUserLimit { user: ask.name("user")?, limit, value: Some(value) }])?;
     created(new)

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::node::NODE;
 use super::rules;
 use crate::admin::answer::{Answer, Refusal, created};
+use crate::admin::fields::Fields;
 use crate::admin::listing;
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
@@ -32,13 +33,16 @@ fn found(site: &Site, ask: &Ask) -> Result<VirtualHostRow, Refusal> {
     rows.into_iter().find(|row| row.name == name).ok_or_else(Refusal::not_found)
 }
 
-/// PUT /api/vhosts/:vhost {description, tags, default_queue_type}. Who makes a vhost gets all
-/// permissions in it. What the body does not say stays as it is.
+/// PUT /api/vhosts/:vhost {description, tags, default_queue_type, tracing}. Whoever makes a vhost
+/// gets all permissions in it. What the body does not say stays as it is.
 pub(in super::super) fn put(site: &Site, ask: &Ask) -> Answer {
     let name = ask.name("vhost")?;
     let rows = site.questions.virtual_hosts()?;
     let known = rows.into_iter().find(|row| row.name == name);
-    let mut body = ask.json()?;
+    let fields = ask.fields()?;
+    let traced = known.as_ref().is_some_and(|row| row.traced);
+    let tracing = fields.flag("tracing", traced)?;
+    let mut body = fields.into_value();
     let old = known.as_ref().map_or_else(|| json!({}), |row| settings(&row.settings));
     for key in ["description", "tags", "default_queue_type"] {
         let said = body.get(key).or_else(|| body["metadata"].get(key)).or_else(|| old.get(key));
@@ -52,14 +56,26 @@ pub(in super::super) fn put(site: &Site, ask: &Ask) -> Answer {
         let everything = || ".*".to_owned();
         changes.push(Change::SetPermissions {
             user: user.clone(),
-            vhost: name,
+            vhost: name.clone(),
             configure: everything(),
             write: everything(),
             read: everything(),
         });
     }
     site.change(changes)?;
+    if tracing != traced {
+        log::info!(
+            "'{}' turns tracing of vhost '{name}' {}",
+            ask.caller.name(),
+            on_or_off(tracing)
+        );
+        site.door.trace(&name, tracing)?;
+    }
     created(known.is_none())
+}
+
+fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 /// DELETE /api/vhosts/:vhost
@@ -84,7 +100,7 @@ pub(in super::super) fn show_limits(site: &Site, ask: &Ask) -> Answer {
 /// PUT /api/vhost-limits/:vhost/:limit {value}
 pub(in super::super) fn put_limit(site: &Site, ask: &Ask) -> Answer {
     let (limit, row) = (limit(ask)?, found(site, ask)?);
-    let value = Some(limit_value(&ask.json()?)?);
+    let value = Some(limit_value(&ask.fields()?)?);
     let new = of(&row.settings, limit).is_none();
     site.change(vec![Change::SetVhostLimit { vhost: row.name, limit, value }])?;
     created(new)
@@ -103,10 +119,8 @@ fn limit(ask: &Ask) -> Result<VhostLimit, Refusal> {
 }
 
 /// The value of a limit; old tools send it as text.
-pub(super) fn limit_value(body: &Value) -> Result<i64, Refusal> {
-    let value = body.get("value");
-    let value = value.and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()));
-    value.ok_or_else(|| Refusal::bad_request("value is to be an integer"))
+pub(super) fn limit_value(fields: &Fields) -> Result<i64, Refusal> {
+    fields.integer("value")?.ok_or_else(|| Refusal::bad_request("key_missing: value"))
 }
 
 fn of(settings: &VhostSettings, limit: VhostLimit) -> Option<u64> {
@@ -140,7 +154,7 @@ fn vhost(row: &VirtualHostRow) -> Value {
     value["metadata"] = value.clone();
     let more = json!({
         "name": *row.name,
-        "tracing": false,
+        "tracing": row.traced,
         "protected_from_deletion": false,
         "cluster_state": {NODE: "running"},
         "messages": row.ready + row.unacknowledged,

@@ -102,14 +102,18 @@ fn understand(answer: &[u8]) -> Result<Value, Failure> {
     if (200..300).contains(&status) {
         return Ok(value);
     }
-    let reason = value.get("reason").and_then(Value::as_str).unwrap_or("no reason was given");
+    let reason = match value.get("reason") {
+        None => "no reason was given".to_owned(),
+        Some(Value::String(reason)) => reason.clone(),
+        Some(other) => other.to_string(),
+    };
     let code = match status {
         400 | 404 | 413 => DATA,
         401 | 403 => PERMISSION,
         503 => UNAVAILABLE,
         _ => SOFTWARE,
     };
-    Err(Failure::new(code, reason))
+    Err(Failure::new(code, &reason))
 }
 
 #[cfg(test)]

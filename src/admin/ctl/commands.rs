@@ -11,7 +11,7 @@ use super::listings::{LISTINGS, Listing, value};
 use super::output::plain;
 use super::rules::RULES;
 use super::{Ctl, DATA, Failure, USAGE};
-use super::{files, people, rules};
+use super::{files, people, rules, tracing};
 
 /// Runs a command with what stands behind it; what it says goes to the vector.
 type Run = fn(&Ctl, &[String], &mut Vec<u8>) -> Result<(), Failure>;
@@ -61,6 +61,8 @@ const COMMANDS: &[Command] = &[
     row("clear_user_limits", "USER LIMIT", "Takes a limit of a user away, or all", people::clear_user_limits),
     row("export_definitions", "FILE", "Writes everything but messages to a file", files::export),
     row("import_definitions", "[FILE]", "Reads such a file, all of it or nothing", files::import),
+    row("trace_on", "", "Turns the firehose of the vhost on, until the next start", tracing::on),
+    row("trace_off", "", "Turns it off", tracing::off),
     row("peek", "QUEUE [COUNT]", "Shows the first messages of a queue and leaves them there", peek),
     row("explain", "EXCHANGE ROUTING_KEY [HEADERS]", "Shows where a message would go, and by which bindings", explain),
     row("drops", "", "Counts messages that were let go, by cause", drops),

@@ -16,6 +16,7 @@ mod listings;
 mod output;
 mod people;
 mod rules;
+mod tracing;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

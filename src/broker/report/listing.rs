@@ -58,6 +58,7 @@ impl Broker {
             queues: vhost.map_or(0, |vhost| vhost.queues.len()),
             ready: 0,
             unacknowledged: 0,
+            traced: vhost.is_some_and(|vhost| vhost.traced),
         };
         for queue in queues.filter_map(|id| self.queues.get(id)) {
             row.ready += queue.ready();

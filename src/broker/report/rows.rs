@@ -74,6 +74,8 @@ pub struct VirtualHostRow {
     pub ready: u64,
     /// Unacknowledged messages of them.
     pub unacknowledged: u64,
+    /// Its firehose is on.
+    pub traced: bool,
 }
 
 /// A connection.
