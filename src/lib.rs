@@ -15,6 +15,9 @@ pub mod clock;
 // Planted bugs that the tests must find; only with the feature `mutants`.
 mod mutants;
 
+// What is cut out of texts that others than administrators read.
+pub mod secrets;
+
 // Bytes to frames to methods and back; no state.
 pub mod wire;
 

@@ -23,6 +23,7 @@ mod questions;
 mod rates;
 mod routes;
 mod session;
+mod shown;
 mod site;
 mod table;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::http::{Answers, Body, Head, Peer, Response};
 use super::questions::Questions;
 use super::rates::{Counters, INTERVAL_SECONDS, Key, Rates};
 use super::routes::{Ask, ROUTES, Route};
-use super::{api, metrics, ui};
+use super::{api, metrics, shown, ui};
 
 /// What handlers answer from.
 #[derive(Debug)]
@@ -87,7 +87,10 @@ impl Site {
         self.guard.admits(&caller, route.rule, &names)?;
         // A body is only read of who may send one.
         let body = body.read(route.body_max)?;
-        (route.handler)(self, &Ask { caller, names, head: head.clone(), body })
+        let unabridged = caller.is_administrator();
+        let answer = (route.handler)(self, &Ask { caller, names, head: head.clone(), body });
+        let response = answer.unwrap_or_else(|refusal| refusal.response());
+        Ok(if unabridged { response } else { shown::to_others(route.path, response) })
     }
 
     /// Makes changes for a caller who has been let through: all or none.

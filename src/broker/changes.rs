@@ -156,10 +156,15 @@ impl Broker {
     }
 }
 
-/// A change for the log, without the password's hash.
+/// A change for the log, without the password's hash and without the value of a parameter, which
+/// may hold any secret.
 fn shown(table: &Table) -> Table {
     let mut shown = table.clone();
-    shown.remove("password");
-    shown.remove("hashing");
+    for secret in ["password", "hashing"] {
+        shown.remove(secret);
+    }
+    if Change::has_secret_value(table) {
+        shown.remove("value");
+    }
     shown
 }

@@ -8,6 +8,7 @@
 //! exchange, which is told itself.
 
 use crate::ids::ExchangeId;
+use crate::secrets::without_credentials;
 use crate::wire::{Field, Properties, ShortString, Table};
 
 use super::Broker;
@@ -176,11 +177,12 @@ fn text(value: &str) -> Field {
     Field::LongString(value.as_bytes().to_vec())
 }
 
-/// Arguments as RabbitMQ's events have them: each as the text of an Erlang term.
+/// Arguments as RabbitMQ's events have them: each as the text of an Erlang term, without the
+/// credentials of URIs.
 fn terms(arguments: &Table) -> Field {
     let term = |(name, field): (&ShortString, &Field)| {
         let (kind, term) = (value::type_name(field), value::term(field));
-        text(&format!("{{<<\"{name}\">>,{kind},{term}}}"))
+        text(&format!("{{<<\"{name}\">>,{kind},{}}}", without_credentials(&term)))
     };
     Field::Array(arguments.iter().map(term).collect())
 }

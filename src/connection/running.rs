@@ -142,7 +142,10 @@ impl Connection {
             )),
             FrameKind::Method => {
                 let method = Method::decode(frame.payload).map_err(refusal)?;
-                log::trace!("{}.0 > {method}", self.id);
+                // What a client calls a secret is in no log.
+                if !matches!(method, Method::Connection(connection::Method::UpdateSecret(_))) {
+                    log::trace!("{}.0 > {method}", self.id);
+                }
                 if matches!(method, Method::Connection(connection::Method::Close(_))) {
                     self.stage = Stage::Leaving;
                 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::broker::access::Change;
+use crate::secrets::without_credentials;
 
 use super::write::item;
 
@@ -92,11 +93,11 @@ impl fmt::Display for Difference {
     }
 }
 
-/// An item without its secret.
-fn shown(item: &Value) -> Value {
+/// An item without its secrets.
+fn shown(item: &Value) -> String {
     let mut shown = item.clone();
     if let Some(object) = shown.as_object_mut() {
         object.remove("password_hash");
     }
-    shown
+    without_credentials(&shown.to_string()).into_owned()
 }

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::broker::access::Change;
 use crate::clock::Sample;
 use crate::ids::{QueueId, Timestamp};
 use crate::message::Message;
+use crate::secrets::without_credentials;
 use crate::store::{Entry, Place, StreamOffset};
 use crate::wire::{Field, Method, Table};
 
@@ -47,7 +49,7 @@ fn values(entry: &Entry) -> Vec<Fact> {
     match entry {
         Entry::Define { virtual_host, queue, method } => {
             let method = Method::decode(method)
-                .map_or_else(|error| error.to_string(), |method| method.to_string());
+                .map_or_else(|error| error.to_string(), |method| shown(&method));
             vec![("virtual_host", json!(virtual_host)), of(*queue), ("method", json!(method))]
         }
         Entry::Queue { id, next_ordinal, log, outstanding } => vec![
@@ -107,8 +109,13 @@ fn list(places: &[Place]) -> Fact {
     ("places", Value::Array(places.iter().map(place).collect()))
 }
 
-/// A change of users, vhosts or policies, without the hashes of passwords: what is printed ends up
-/// in places where those do not belong.
+/// A method, without the credentials in its arguments.
+pub(super) fn shown(method: &Method) -> String {
+    without_credentials(&method.to_string()).into_owned()
+}
+
+/// A change of users, vhosts or policies, without the hashes of passwords, the values of parameters
+/// and credentials in URIs: what is printed ends up in places where those do not belong.
 pub(super) fn change(octets: &[u8]) -> String {
     // The table's length is known from the record's.
     let table = match Table::decode(octets.get(4..).unwrap_or_default()) {
@@ -117,9 +124,10 @@ pub(super) fn change(octets: &[u8]) -> String {
     };
     let mut shown = Table::default();
     for (name, value) in table.iter() {
-        let secret = name.as_str() == "password";
+        let parameter = name.as_str() == "value" && Change::has_secret_value(&table);
+        let secret = name.as_str() == "password" || parameter;
         let value = if secret { Field::LongString(b"...".to_vec()) } else { value.clone() };
         shown.insert(name.clone(), value);
     }
-    shown.to_string()
+    without_credentials(&shown.to_string()).into_owned()
 }

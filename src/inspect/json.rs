@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::entries;
 use super::recovered::{Definition, Level, Queue, Recovered};
 use crate::ids::QueueId;
 use crate::store::{
@@ -67,7 +68,7 @@ fn journal(journal: &JournalFile) -> Value {
 
 fn definition(definition: &Definition) -> Value {
     let Definition { virtual_host, queue, method } = definition;
-    json!({"virtual_host": virtual_host, "queue_id": queue.0, "method": method.to_string()})
+    json!({"virtual_host": virtual_host, "queue_id": queue.0, "method": entries::shown(method)})
 }
 
 fn recovered_queue(id: QueueId, queue: &Queue) -> Value {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::entries;
 use super::recovered::{Queue, Recovered};
 use crate::ids::QueueId;
 use crate::store::{Inspection, JournalFile, PlainFile, Problem, SegmentFile, SnapshotFile};
@@ -22,7 +23,7 @@ pub(super) fn print(
     section(out, "spare journals", &found.spares, plain)?;
     if let Some(recovered) = recovered {
         section(out, "definitions", &recovered.definitions, |definition| {
-            format!("{}: {}", definition.virtual_host, definition.method)
+            format!("{}: {}", definition.virtual_host, entries::shown(&definition.method))
         })?;
         section(out, "users, vhosts, policies", &recovered.changes, Clone::clone)?;
     }

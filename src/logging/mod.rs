@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Whatever a client calls a thing, a line is a line: what could end it or hide something is
-//! escaped here, for all. A thread that logs never waits for standard error: see [`queue`]. Who
+//! escaped here, and credentials in URIs are cut out, for all. A thread that logs never waits for standard error: see [`queue`]. Who
 //! follows the log ([`follow`]) gets a copy of each line that is no
 //! less than `info`, as long as it keeps up.
 
@@ -28,6 +28,7 @@ use log::{Level, LevelFilter, Record};
 use serde_json::json;
 
 use crate::config::LogFormat;
+use crate::secrets::without_credentials;
 
 use escape::escaped;
 use queue::Queue;
@@ -78,7 +79,8 @@ pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
     };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(LevelFilter::Trace).format(move |to, record| {
-        let text = escaped(&record.args().to_string());
+        let text = record.args().to_string();
+        let text = escaped(&without_credentials(&text));
         copy(record, &text);
         LEVEL.set(record.level());
         write(to, record, &text)

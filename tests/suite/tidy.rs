@@ -8,6 +8,7 @@ const ORDER: &[&str] = &[
     "ids",
     "clock",
     "mutants",
+    "secrets",
     "wire",
     "message",
     "store",

@@ -14,6 +14,13 @@ use super::user::VhostSettings;
 pub struct NotAChange(String);
 
 impl Change {
+    /// Whether a record has a value that may be anything, secrets too: that of a parameter.
+    pub fn has_secret_value(table: &Table) -> bool {
+        let kind = table.get("change");
+        let secret = |name: &str| kind == Some(&Field::LongString(name.as_bytes().to_vec()));
+        ["put-parameter", "put-global-parameter"].into_iter().any(secret)
+    }
+
     /// The change as a table; `None` for those that are journaled as AMQP methods.
     pub fn to_table(&self) -> Option<Table> {
         self.user_record().or_else(|| self.rule_record()).map(|record| record.0)

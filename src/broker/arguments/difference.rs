@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::value;
+use crate::secrets::without_credentials;
 use crate::wire::{Field, Table};
 
 /// What a redeclaration gives differently: 406 PRECONDITION_FAILED if there is anything.
@@ -53,7 +54,8 @@ impl Differences {
 
     /// RabbitMQ's text for the first difference, and behind it all others in the same manner, which
     /// RabbitMQ lets one find out one by one. `None` if there is no difference. `subject` is as in
-    /// `queue 'q' in vhost '/'`.
+    /// `queue 'q' in vhost '/'`. Credentials in URIs are cut out: the client need not be the one that
+    /// gave them.
     #[must_use]
     pub fn text(&self, subject: impl fmt::Display) -> Option<String> {
         let (first, others) = self.0.split_first()?;
@@ -65,7 +67,7 @@ impl Differences {
         for Difference { argument, received, current } in others {
             text += &format!("; '{argument}': received {received} but current is {current}");
         }
-        Some(text)
+        Some(without_credentials(&text).into_owned())
     }
 }
 
