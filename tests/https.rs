@@ -94,6 +94,7 @@ fn the_api_answers_over_https_while_others_hold_their_tongue() {
     let answer = stage.ask().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("\"name\":\"guest\""), "{answer}");
+    assert!(answer.contains("\r\nStrict-Transport-Security: max-age=31536000\r\n"), "{answer}");
     let mut alert = Vec::new();
     plain.read_to_end(&mut alert).unwrap();
     assert_eq!(alert.first(), Some(&21), "plain HTTP gets an alert, not an answer: {alert:?}");

@@ -16,6 +16,8 @@ mod permissions;
 mod rules;
 #[path = "management/tenants.rs"]
 mod tenants;
+#[path = "management/visitors.rs"]
+mod visitors;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -47,6 +47,11 @@ impl Refusal {
         Self { status: 401, error: "not_authorised", reason: Value::String(reason.into()) }
     }
 
+    /// 421: what was asked for is not asked for here.
+    pub(super) fn misdirected(reason: String) -> Self {
+        Self { status: 421, error: "bad_request", reason: Value::String(reason) }
+    }
+
     /// 405 with the methods that there are.
     pub(super) fn method_not_allowed() -> Self {
         Self { status: 405, error: "Method Not Allowed", reason: "\"Method Not Allowed\"".into() }

@@ -13,7 +13,7 @@ use super::api::{
 };
 use super::fields::{self, Fields};
 use super::guard::{Caller, Rule};
-use super::http::Head;
+use super::http::{Head, Peer};
 use super::metrics;
 use super::site::Site;
 
@@ -85,6 +85,8 @@ use Rule::{
 pub(super) const ROUTES: &[Route] = &[
     get("/api/overview", Management, overview::overview),
     get("/api/whoami", Management, overview::whoami),
+    post("/api/session", Management, overview::begin_session),
+    delete("/api/session", Management, overview::end_session),
     get("/api/version", Management, overview::version),
     get("/api/extensions", Management, overview::extensions),
     get("/api/cluster-name", Management, overview::cluster_name),
@@ -229,6 +231,8 @@ pub(super) const ROUTES: &[Route] = &[
 pub(super) struct Ask {
     /// Who asks.
     pub(super) caller: Caller,
+    /// From where.
+    pub(super) peer: Peer,
     /// The names in the path.
     pub(super) names: Vec<(&'static str, String)>,
     /// The head.
@@ -310,9 +314,9 @@ impl Ask {
     /// A request by the owner with this query.
     #[cfg(test)]
     pub(super) fn probe(query: &str) -> Self {
-        let head = Head::read(&format!("GET /?{query} HTTP/1.1\r\n\r\n"));
+        let head = Head::read(&format!("GET /?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let caller = super::guard::owner();
-        Self { caller, names: Vec::new(), head, body: Vec::new() }
+        Self { caller, peer: Peer::Owner, names: Vec::new(), head, body: Vec::new() }
     }
 }
 

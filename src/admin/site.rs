@@ -13,7 +13,7 @@ use crate::server::{Closed, Door, Server};
 use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
-use super::guard::{self, Caller, Guard};
+use super::guard::{Caller, Guard, Hosts, PAGE_HEADER};
 use super::http::{Answers, Body, Head, Peer, Response};
 use super::questions::Questions;
 use super::rates::{Counters, INTERVAL_SECONDS, Key, Rates};
@@ -41,7 +41,10 @@ pub(super) struct Site {
     pub(super) data_dir: String,
     /// What clients and tools are told that this is.
     pub(super) identity: Identity,
-    guard: Guard,
+    /// The names that this is reached by.
+    pub(super) hosts: Hosts,
+    /// Who may what.
+    pub(super) guard: Guard,
 }
 
 impl Site {
@@ -60,7 +63,12 @@ impl Site {
             management_tls,
             identity: server.identity(),
             data_dir: config.data_dir.display().to_string(),
-            guard: Guard::new(door.logins(), Some(Questions(door.clone()))),
+            hosts: Hosts::new(&config.management_host, config.management_forwarded),
+            guard: Guard::new(
+                door.logins(),
+                Some(Questions(door.clone())),
+                management.or(management_tls).map_or(0, |address| address.port()),
+            ),
             door,
         }
     }
@@ -83,12 +91,12 @@ impl Site {
             let refusal = Refusal::method_not_allowed().response();
             return Ok(refusal.with("Allow", &allowed));
         };
-        let caller = self.guard.identify(peer, head)?;
+        let caller = self.guard.identify(peer, head, self.door.now())?;
         self.guard.admits(&caller, route.rule, &names)?;
         // A body is only read of who may send one.
         let body = body.read(route.body_max)?;
         let unabridged = caller.is_administrator();
-        let answer = (route.handler)(self, &Ask { caller, names, head: head.clone(), body });
+        let answer = (route.handler)(self, &Ask { caller, peer, names, head: head.clone(), body });
         let response = answer.unwrap_or_else(|refusal| refusal.response());
         Ok(if unabridged { response } else { shown::to_others(route.path, response) })
     }
@@ -144,8 +152,13 @@ impl Site {
 
 impl Answers for Site {
     fn answer(&self, peer: Peer, head: &Head, body: &mut Body<'_, '_>) -> Response {
-        let answer = guard::check_origin(head).and_then(|()| self.route(peer, head, body));
-        answer.unwrap_or_else(|refusal| refusal.response())
+        // The owner's socket has no name.
+        let own = if peer == Peer::Owner { Ok(()) } else { self.hosts.check(head) };
+        let answer = own.and_then(|()| self.route(peer, head, body));
+        let response = answer.unwrap_or_else(|refusal| refusal.response());
+        // The page has a form of its own; a browser would show another.
+        let asked_by_page = head.header(PAGE_HEADER).is_some();
+        if asked_by_page { response.without("WWW-Authenticate") } else { response }
     }
 }
 

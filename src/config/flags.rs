@@ -155,6 +155,15 @@ pub struct Config {
         value_parser = values::address_or_off)]
     pub management_tls: String,
 
+    /// A name that the HTTP API and the page are reached by, besides addresses, localhost and this
+    /// machine's name; may be given more than once, * for any
+    #[arg(long, value_name = "NAME")]
+    pub management_host: Vec<String>,
+
+    /// Believe a proxy in front of the page: X-Forwarded-Host, X-Forwarded-Proto and Forwarded
+    #[arg(long)]
+    pub management_forwarded: bool,
+
     /// Where metrics are without a password, as on RabbitMQ's port 15692, or off
     #[arg(long, value_name = "ADDR:PORT|off", default_value = OFF,
         value_parser = values::address_or_off)]

@@ -11,6 +11,9 @@ exports.login = async (reader) => {
   await reader.sees("Overview");
   await page.reload();
   await reader.sees("Dropped messages");
+  // Nothing that a script could read is a password, or leads to one.
+  const readable = await page.evaluate("JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])");
+  assert.equal(readable, '[{},{},""]');
   await reader.press("Log out guest");
   assert.equal(await page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length"), 0);
   await reader.open("guest", "wrong");

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::counters;
 use super::node::{NODE, contexts, exchange_types, listeners};
 use super::tenancy::Tenancy;
-use crate::admin::answer::{Answer, Refusal, ok};
+use crate::admin::answer::{Answer, Refusal, created, ok};
 use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
@@ -87,6 +87,18 @@ pub(in super::super) fn whoami(_: &Site, ask: &Ask) -> Answer {
     ok(
         &json!({ "name": name, "tags": tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), "is_internal_user": true }),
     )
+}
+
+/// POST /api/session: the page's login. Answers as whoami, with a cookie in place of the password.
+pub(in super::super) fn begin_session(site: &Site, ask: &Ask) -> Answer {
+    let encrypted = ask.peer.is_encrypted() || site.hosts.is_encrypted(&ask.head);
+    let cookie = site.guard.begin_session(&ask.caller, site.door.now(), encrypted)?;
+    Ok(whoami(site, ask)?.with("Set-Cookie", &cookie))
+}
+
+/// DELETE /api/session
+pub(in super::super) fn end_session(site: &Site, ask: &Ask) -> Answer {
+    Ok(created(false)?.with("Set-Cookie", &site.guard.end_session(&ask.head)))
 }
 
 /// GET /api/version

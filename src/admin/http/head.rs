@@ -82,6 +82,30 @@ impl Head {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The host that a request is for; `None` where HTTP/1.0 does not say.
+    ///
+    /// # Errors
+    ///
+    /// 400 for none, for two, and for what is no host.
+    pub(in super::super) fn host(&self) -> Result<Option<&str>, HttpError> {
+        let mut hosts = self.headers.iter().filter(|(key, _)| key == "host").map(|(_, host)| host);
+        let (host, second) = (hosts.next(), hosts.next());
+        let is_host = |host: &String| !host.is_empty() && host.bytes().all(is_of_host);
+        match (host, second) {
+            (None, _) if self.old => Ok(None),
+            (None, _) => Err(HttpError::new(400, "a Host is missing")),
+            (Some(_), Some(_)) => Err(HttpError::new(400, "there are two Hosts")),
+            (Some(host), None) if is_host(host) => Ok(Some(host)),
+            (Some(_), None) => Err(HttpError::new(400, "that is no Host")),
+        }
+    }
+
+    /// The values of a list in all headers of this name, which is in small letters.
+    pub(in super::super) fn list<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
+        let all = self.headers.iter().filter(move |(key, _)| key == name);
+        all.flat_map(|(_, value)| value.split(',')).map(str::trim)
+    }
+
     /// Whether the connection may be used for another request.
     pub(super) fn keeps_alive(&self) -> bool {
         let says = |word: &str| {
@@ -117,6 +141,11 @@ impl Head {
     pub(super) fn expects_continue(&self) -> bool {
         self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }
+}
+
+/// Whether an octet may stand in a name, an address or a port (RFC 3986, 3.2.2).
+fn is_of_host(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_' | b':' | b'%' | b'[' | b']')
 }
 
 type Target = (Vec<String>, Vec<(String, String)>);

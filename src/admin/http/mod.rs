@@ -1,7 +1,7 @@
 //! HTTP/1.1, as much of it as management needs, with a bound on everything.
 //!
 //! ```text
-//!   accept ─▶ thread (at most CONNECTIONS_MAX) ─▶ head ─▶ answer ─▶ response ─▶ next head …
+//!   accept ─▶ thread (as many as there are seats) ─▶ head ─▶ answer ─▶ response ─▶ next head …
 //!                                                 │         └ reads the body, if it is allowed to
 //!                                                 └ deadlines: idle, and for the whole request
 //! ```
@@ -12,6 +12,7 @@
 mod body;
 mod head;
 mod response;
+mod seats;
 mod serve;
 
 pub(super) use body::Body;

@@ -7,6 +7,9 @@ const SECURITY: &str = "Content-Security-Policy: default-src 'self'; frame-ances
     base-uri 'none'; form-action 'self'\r\nX-Content-Type-Options: nosniff\r\n\
     X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n";
 
+/// What browsers are told over TLS (RFC 6797): for a year, this host is asked over TLS only.
+const STRICT_TRANSPORT: &str = "Strict-Transport-Security: max-age=31536000\r\n";
+
 /// A response.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Response {
@@ -42,10 +45,21 @@ impl Response {
         self
     }
 
-    /// The octets. `bodiless` is the answer to HEAD: its headers are those of GET.
-    pub(super) fn encode(&self, keep_alive: bool, bodiless: bool) -> Vec<u8> {
+    /// The same without the headers of a name.
+    #[must_use]
+    pub(in super::super) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(key, _)| *key != name);
+        self
+    }
+
+    /// The octets. `bodiless` is the answer to HEAD: its headers are those of GET. Over TLS browsers
+    /// are told to come by TLS only.
+    pub(super) fn encode(&self, keep_alive: bool, bodiless: bool, encrypted: bool) -> Vec<u8> {
         let (status, reason) = (self.status, reason(self.status));
         let mut text = format!("HTTP/1.1 {status} {reason}\r\n{SECURITY}");
+        if encrypted {
+            text += STRICT_TRANSPORT;
+        }
         if !self.content_type.is_empty() {
             text += &format!("Content-Type: {}\r\n", self.content_type);
         }
@@ -81,6 +95,7 @@ fn reason(status: u16) -> &'static str {
         412 => "Precondition Failed",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        421 => "Misdirected Request",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",
@@ -95,9 +110,12 @@ mod tests {
     #[test]
     fn a_header_cannot_be_ended_from_within() {
         let response = Response::empty(201).with("Location", "a\r\nSet-Cookie: b");
-        let text = String::from_utf8(response.encode(true, false)).unwrap();
+        let text = String::from_utf8(response.encode(true, false, false)).unwrap();
         assert!(text.contains("Location: aSet-Cookie: b\r\n"));
         assert!(!text.contains("\nSet-Cookie"));
         assert!(text.contains("X-Frame-Options: DENY\r\n"));
+        assert!(!text.contains("Strict-Transport-Security"));
+        let encrypted = String::from_utf8(response.encode(true, false, true)).unwrap();
+        assert!(encrypted.contains("\r\nStrict-Transport-Security: max-age=31536000\r\n"));
     }
 }

@@ -8,20 +8,18 @@ use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{debug, error, warn};
 
 use super::body::{Body, ENDED};
-use super::head::Head;
+use super::head::{Framing, Head};
+use super::seats::{Seat, Seats};
 use super::{HttpError, Response};
 #[cfg(feature = "tls")]
 use crate::server::{EncryptedStream, Encryption};
 
-/// The most clients at a time.
-const CONNECTIONS_MAX: usize = 64;
 /// How long a client may leave its connection unused.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 /// How long a whole request may take to come.
@@ -36,8 +34,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(in super::super) enum Peer {
     /// A client at this address.
     Address(IpAddr),
+    /// The same over TLS.
+    Encrypted(IpAddr),
     /// A process of the data directory's owner, through the control socket.
     Owner,
+}
+
+impl Peer {
+    /// The address; the owner has none.
+    pub(in super::super) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) | Self::Encrypted(address) => Some(address),
+            Self::Owner => None,
+        }
+    }
+
+    /// Whether nobody on the way can read what is said.
+    pub(in super::super) fn is_encrypted(self) -> bool {
+        matches!(self, Self::Encrypted(_))
+    }
 }
 
 /// Where clients come from.
@@ -155,10 +170,10 @@ pub(in super::super) trait Answers: Send + Sync {
 
 /// Accepts clients for as long as the process lives, each in a thread of its own.
 pub(in super::super) fn serve(listener: &Listener, answers: &Arc<dyn Answers>) {
-    let taken = Arc::new(AtomicUsize::new(0));
+    let seats = Arc::new(Seats::default());
     loop {
-        match accept(listener) {
-            Ok((stream, peer)) => admit(stream, peer, &taken, answers),
+        match accept(listener, &seats) {
+            Ok(arrival) => admit(arrival, answers),
             Err(error) => {
                 warn!("management cannot accept a client: {error}");
                 thread::sleep(PAUSE);
@@ -167,46 +182,57 @@ pub(in super::super) fn serve(listener: &Listener, answers: &Arc<dyn Answers>) {
     }
 }
 
-fn accept(listener: &Listener) -> io::Result<(Box<dyn Transport>, Peer)> {
-    Ok(match listener {
+/// A client that has come: its stream, and its seat if there was one.
+struct Arrival {
+    stream: Box<dyn Transport>,
+    peer: Peer,
+    seat: Option<Seat>,
+}
+
+fn accept(listener: &Listener, seats: &Arc<Seats>) -> io::Result<Arrival> {
+    let (stream, peer, seat): (Box<dyn Transport>, _, _) = match listener {
         Listener::Tcp(listener) => {
-            let (stream, peer) = accept_tcp(listener)?;
-            (Box::new(stream), peer)
+            let (stream, address) = accept_tcp(listener)?;
+            let seat = seats.take(&stream, Some(address));
+            (Box::new(stream), Peer::Address(address), seat)
         }
         #[cfg(feature = "tls")]
         Listener::Tls(listener, encryption) => {
-            let (stream, peer) = accept_tcp(listener)?;
-            (Box::new(encryption.accept(stream)?), peer)
+            let (stream, address) = accept_tcp(listener)?;
+            let seat = seats.take(&stream, Some(address));
+            (Box::new(encryption.accept(stream)?), Peer::Encrypted(address), seat)
         }
-        Listener::Unix(listener) => (Box::new(listener.accept()?.0), Peer::Owner),
-    })
+        Listener::Unix(listener) => {
+            let stream = listener.accept()?.0;
+            let seat = seats.take(&stream, None);
+            (Box::new(stream), Peer::Owner, seat)
+        }
+    };
+    Ok(Arrival { stream, peer, seat })
 }
 
-fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
+fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
     let (stream, peer) = listener.accept()?;
     // It only costs time when it fails.
     let _ = stream.set_nodelay(true);
-    Ok((stream, Peer::Address(peer.ip())))
+    Ok((stream, peer.ip()))
 }
 
-fn admit(
-    mut stream: Box<dyn Transport>,
-    peer: Peer,
-    taken: &Arc<AtomicUsize>,
-    answers: &Arc<dyn Answers>,
-) {
-    if taken.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
-        taken.fetch_sub(1, Ordering::Relaxed);
-        let busy = HttpError::new(503, "too many clients");
-        // A new socket takes a short answer without waiting; the client may be gone.
-        let _ = stream.write_all(&refusal(&busy).encode(false, false));
+fn admit(arrival: Arrival, answers: &Arc<dyn Answers>) {
+    let Arrival { mut stream, peer, seat } = arrival;
+    let Some(seat) = seat else {
+        // A handshake of TLS would take a thread.
+        if !peer.is_encrypted() {
+            // A new socket takes a short answer without waiting; the client may be gone.
+            let _ = stream.write_all(&refusal(&BUSY).encode(false, false, false));
+        }
         return;
-    }
-    let (seat, answers) = (Seat(Arc::clone(taken)), Arc::clone(answers));
+    };
+    let answers = Arc::clone(answers);
     let thread = thread::Builder::new().name("management".to_owned());
     let spawned = thread.spawn(move || {
-        let _seat = seat;
-        let talk = AssertUnwindSafe(|| talk(stream.as_mut(), peer, &*answers));
+        let client = Client { peer, seat: Some(&seat) };
+        let talk = AssertUnwindSafe(|| talk(stream.as_mut(), client, &*answers));
         if catch_unwind(talk).is_err() {
             error!("a request to management has failed; the others go on");
         }
@@ -216,21 +242,30 @@ fn admit(
     }
 }
 
-struct Seat(Arc<AtomicUsize>);
+/// The answer to a client without a seat.
+const BUSY: HttpError = HttpError::new(503, "too many clients");
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+/// A client of whom requests are answered.
+#[derive(Clone, Copy)]
+struct Client<'s> {
+    peer: Peer,
+    /// Its seat; tests have none.
+    seat: Option<&'s Seat>,
+}
+
+impl Client<'_> {
+    fn is_encrypted(self) -> bool {
+        self.peer.is_encrypted()
     }
 }
 
 /// Answers the requests of one client.
-fn talk(stream: &mut dyn Transport, peer: Peer, answers: &dyn Answers) {
+fn talk(stream: &mut dyn Transport, client: Client<'_>, answers: &dyn Answers) {
     if let Err(error) = stream.write_within(WRITE_MAX) {
         return debug!("a client of management is gone: {error}");
     }
     let mut pipe = Pipe::new(stream);
-    while step(&mut pipe, peer, answers) {}
+    while step(&mut pipe, client, answers) {}
     pipe.stream.end();
     // What a client still sends is read for a moment, lest the kernel takes our answer back.
     let mut rest = [0; 4096];
@@ -243,28 +278,51 @@ fn talk(stream: &mut dyn Transport, peer: Peer, answers: &dyn Answers) {
 }
 
 /// Answers one request. Returns whether there may be another.
-fn step(pipe: &mut Pipe<'_>, peer: Peer, answers: &dyn Answers) -> bool {
-    let head = match pipe.head() {
-        Ok(Some(head)) => head,
+fn step(pipe: &mut Pipe<'_>, client: Client<'_>, answers: &dyn Answers) -> bool {
+    if let Some(seat) = client.seat {
+        seat.waiting();
+    }
+    let (head, framing) = match next(pipe) {
+        Ok(Some(found)) => found,
         Ok(None) => return false,
         Err(error) => {
             // Nobody to tell if this fails too.
-            let _ = pipe.write(&refusal(&error).encode(false, false));
+            let _ = pipe.write(&refusal(&error).encode(false, false, client.is_encrypted()));
             return false;
         }
     };
-    let framing = match head.framing() {
-        Ok(framing) => framing,
-        Err(error) => {
-            let _ = pipe.write(&refusal(&error).encode(false, false));
-            return false;
-        }
-    };
+    let only_health = client.seat.is_some_and(Seat::is_for_health);
+    if let Some(seat) = client.seat {
+        seat.answering();
+    }
+    if only_health && !is_health_check(&head) {
+        let _ = pipe.write(&refusal(&BUSY).encode(false, false, client.is_encrypted()));
+        return false;
+    }
     let mut body = Body::new(pipe, framing, head.expects_continue());
-    let response = answers.answer(peer, &head, &mut body);
-    let keep_alive = body.is_done() && head.keeps_alive();
-    let octets = response.encode(keep_alive, head.method == "HEAD");
+    let response = answers.answer(client.peer, &head, &mut body);
+    let keep_alive = body.is_done() && head.keeps_alive() && !only_health;
+    let octets = response.encode(keep_alive, head.method == "HEAD", client.is_encrypted());
     pipe.write(&octets).is_ok() && keep_alive
+}
+
+/// The next request, which has one host and one way to read its body.
+fn next(pipe: &mut Pipe<'_>) -> Result<Option<(Head, Framing)>, HttpError> {
+    let Some(head) = pipe.head()? else { return Ok(None) };
+    head.host()?;
+    let framing = head.framing()?;
+    Ok(Some((head, framing)))
+}
+
+/// Whether a request is one of those by which others find out whether the broker is well.
+fn is_health_check(head: &Head) -> bool {
+    let path: Vec<_> = head.path.iter().map(String::as_str).collect();
+    matches!(
+        path.as_slice(),
+        ["api", "health", "checks", ..]
+            | ["api", "healthchecks", ..]
+            | ["api", "aliveness-test", _]
+    )
 }
 
 /// An error as RabbitMQ writes it.
@@ -329,7 +387,7 @@ mod tests {
 
     fn said(input: &str) -> String {
         let mut wire = Wire { input: Cursor::new(input.as_bytes().to_vec()), output: Vec::new() };
-        talk(&mut wire, Peer::Owner, &Echo);
+        talk(&mut wire, Client { peer: Peer::Owner, seat: None }, &Echo);
         String::from_utf8(wire.output).unwrap()
     }
 
@@ -341,18 +399,32 @@ mod tests {
 
     #[test]
     fn requests_follow_each_other_on_one_connection() {
-        let get = "GET / HTTP/1.1\r\n\r\n";
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(statuses(&get.repeat(3)), ["200", "200", "200"]);
-        let close = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+        let close = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         assert_eq!(statuses(&close.repeat(3)), ["200"]);
         assert_eq!(statuses(&"GET / HTTP/1.0\r\n\r\n".repeat(2)), ["200"]);
     }
 
     #[test]
+    fn a_request_is_for_one_host() {
+        let get = |hosts: &str| statuses(&format!("GET / HTTP/1.1\r\n{hosts}\r\n"));
+        assert_eq!(get("Host: a\r\n"), ["200"]);
+        assert_eq!(get(""), ["400"]);
+        assert_eq!(get("Host: a\r\nHost: a\r\n"), ["400"]);
+        assert_eq!(get("Host: a\r\nhost: b\r\n"), ["400"]);
+        assert_eq!(get("Host: a, b\r\n"), ["400"]);
+        assert_eq!(get("Host: a b\r\n"), ["400"]);
+        assert_eq!(get("Host: u@a\r\n"), ["400"]);
+        // Before 1.1 there was no Host, and some load balancers still ask so.
+        assert_eq!(statuses("GET / HTTP/1.0\r\n\r\n"), ["200"]);
+    }
+
+    #[test]
     fn a_body_comes_whole_by_length_and_by_chunks() {
-        let sized = "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+        let sized = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
         assert!(said(sized).ends_with("PUThello"));
-        let chunks = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+        let chunks = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
             3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n";
         assert!(said(&chunks.repeat(2)).ends_with("PUThello"));
         assert_eq!(statuses(&chunks.repeat(2)), ["200", "200"]);
@@ -360,8 +432,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_as_it_says_ends_the_conversation() {
-        let put =
-            |headers: &str, body: &str| statuses(&format!("PUT / HTTP/1.1\r\n{headers}\r\n{body}"));
+        let put = |headers: &str, body: &str| {
+            statuses(&format!("PUT / HTTP/1.1\r\nHost: a\r\n{headers}\r\n{body}"))
+        };
         let chunked = "Transfer-Encoding: chunked\r\n";
         assert_eq!(put("Content-Length: 500\r\n", ""), ["413"]);
         assert_eq!(put("Content-Length: 50\r\n", "short"), ["408"]);
@@ -375,13 +448,14 @@ mod tests {
 
     #[test]
     fn a_client_that_waits_is_told_to_go_on() {
-        let put = "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab";
+        let put =
+            "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab";
         assert_eq!(statuses(put), ["100", "200"]);
     }
 
     #[test]
     fn head_has_the_headers_of_get_and_no_body() {
-        let said = said("HEAD / HTTP/1.1\r\n\r\n");
+        let said = said("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(said.contains("Content-Length: 4\r\n") && said.ends_with("\r\n\r\n"), "{said}");
     }
 }

@@ -1,10 +1,8 @@
 // The HTTP API: who asks, how, and what was refused.
 //
-// The name and password are kept for this tab only, until it is closed or somebody logs out, and are
-// sent with each request as the API wants them. They are in no cookie, so that no other site can
-// use them.
-
-const STORED = "leveret.authorization";
+// The name and password are sent once and kept nowhere. What stays is a cookie that no script can
+// read and that the broker forgets after a while; it counts only together with a header that pages
+// of other sites cannot send.
 
 /** A request that was refused. `status` is 0 if no answer came at all. */
 export class Refusal extends Error {
@@ -14,7 +12,10 @@ export class Refusal extends Error {
   }
 }
 
-let authorization = sessionStorage.getItem(STORED);
+/** The header that says that a request comes from this page. */
+const PAGE = { "X-Requested-With": "leveret" };
+
+let loggedIn = false;
 let onLoggedOut = () => {};
 
 /** What is called when the broker does not know who asks. */
@@ -24,31 +25,39 @@ export function whenLoggedOut(listener) {
 
 /** Whether somebody has logged in. */
 export function isLoggedIn() {
-  return authorization !== null;
+  return loggedIn;
 }
 
 /** Logs in, and answers who that is. Throws a `Refusal` if it may not be. */
 export async function logIn(user, password) {
   const octets = new TextEncoder().encode(`${user}:${password}`);
-  authorization = `Basic ${btoa(String.fromCharCode(...octets))}`;
+  const Authorization = `Basic ${btoa(String.fromCharCode(...octets))}`;
+  const who = await request("POST", "/api/session", undefined, undefined, { Authorization });
+  loggedIn = true;
+  return who;
+}
+
+/** Goes on where somebody is logged in, after the page was loaded again. */
+export async function resume() {
   try {
-    const who = await get("/api/whoami");
-    sessionStorage.setItem(STORED, authorization);
-    return who;
+    await get("/api/whoami");
+    loggedIn = true;
   } catch (refusal) {
-    authorization = null;
-    throw refusal;
+    loggedIn = refusal.status !== 401;
   }
 }
 
-/** Forgets who asks. */
-export function logOut() {
-  authorization = null;
+/** Forgets who asks, here and at the broker. */
+export async function logOut() {
+  loggedIn = false;
   sessionStorage.clear();
+  // Without an answer the session ends by itself.
+  await request("DELETE", "/api/session").catch(() => {});
 }
 
 /**
- * A path below /api: `path("queues", "/", "a/b")` is `/api/queues/%2F/a%2Fb`. The default exchange,
+ * A path below /api: `path("queues", "/", "a/b")` is `/api/queues/%2F/a%2Fb`. Behind a proxy the page
+ * and its API may be below some other path: what is asked for is relative to the page. The default exchange,
  * whose name is empty, is `amq.default` there.
  */
 export function path(...segments) {
@@ -80,26 +89,22 @@ export async function getIfAny(url, signal) {
 /** Whether the broker answers a method on a path. */
 export async function offers(method, url) {
   try {
-    const response = await fetch(url, { method: "OPTIONS", headers: headers(), credentials: "omit" });
+    const response = await fetch(`.${url}`, { method: "OPTIONS", headers: PAGE, credentials: "same-origin" });
     return response.ok && (response.headers.get("Allow") ?? "").includes(method);
   } catch {
     return false;
   }
 }
 
-function headers() {
-  return authorization ? { Authorization: authorization } : {};
-}
-
-async function request(method, url, body, signal) {
-  const options = { method, headers: headers(), signal, credentials: "omit", cache: "no-store" };
+async function request(method, url, body, signal, headers) {
+  const options = { method, headers: { ...PAGE, ...headers }, signal, credentials: "same-origin", cache: "no-store" };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers["Content-Type"] = "application/json";
   }
   let response;
   try {
-    response = await fetch(url, options);
+    response = await fetch(`.${url}`, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "The broker does not answer.");
@@ -110,8 +115,8 @@ async function request(method, url, body, signal) {
   const reason = reasonFor(method, response.status, reasonOf(value));
   // Others with this status are known, but not allowed to.
   const unknown = value?.error === "not_authorized" || reasonOf(value) === "Login failed";
-  if (response.status === 401 && unknown && sessionStorage.getItem(STORED)) {
-    logOut();
+  if (response.status === 401 && unknown && loggedIn) {
+    loggedIn = false;
     onLoggedOut();
   }
   throw new Refusal(response.status, reason);

@@ -5,7 +5,7 @@
 //
 // The addresses are RabbitMQ's, so that links and habits go on to work.
 
-import { get, isLoggedIn, logOut, whenLoggedOut } from "./api.js";
+import { get, isLoggedIn, logOut, resume, whenLoggedOut } from "./api.js";
 import { element, fill } from "./dom.js";
 import { header } from "./parts/header.js";
 import { forgetTroubles, trouble } from "./parts/notices.js";
@@ -133,8 +133,8 @@ function showLogin() {
   main.querySelector("input").focus();
 }
 
-function leave() {
-  logOut();
+async function leave() {
+  await logOut();
   show();
 }
 
@@ -155,4 +155,5 @@ whenLoggedOut(() => {
   show();
   trouble("The broker does not know you any more. Please log in again.");
 });
+await resume();
 show();

@@ -4,6 +4,9 @@
 //! in the path. What somebody may do with an exchange or a queue is not decided here: that is asked
 //! for over AMQP, in their name.
 
+mod hosts;
+mod sessions;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,11 +15,16 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::broker::access::{Tag, User};
 use crate::connection::Logins;
+use crate::ids::Timestamp;
 use crate::wire::ShortString;
 
 use super::answer::Refusal;
 use super::http::{Head, Peer};
 use super::questions::Questions;
+
+pub(super) use hosts::Hosts;
+pub(super) use sessions::PAGE_HEADER;
+use sessions::Sessions;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,31 +129,41 @@ impl Caller {
 pub(super) struct Guard {
     logins: Arc<Logins>,
     questions: Option<Questions>,
+    sessions: Sessions,
 }
 
 impl Guard {
-    /// A guard of these users; without anybody to ask, nobody but those who see everything sees a
-    /// vhost.
-    pub(super) fn new(logins: Arc<Logins>, questions: Option<Questions>) -> Self {
-        Self { logins, questions }
+    /// A guard of these users, for a page at this port; without anybody to ask, nobody but those who
+    /// see everything sees a vhost.
+    pub(super) fn new(logins: Arc<Logins>, questions: Option<Questions>, port: u16) -> Self {
+        Self { logins, questions, sessions: Sessions::new(port) }
     }
 
-    /// Finds out who asks: by their password, or as the owner of the data directory.
+    /// Finds out who asks: by their password, by the page's session, or as the owner of the data
+    /// directory.
     ///
     /// # Errors
     ///
     /// 401 for everybody else; the answer does not say what was wrong. 503 when too many passwords
     /// are being checked.
-    pub(super) fn identify(&self, peer: Peer, head: &Head) -> Result<Caller, Refusal> {
-        let address = match peer {
-            Peer::Owner => return Ok(owner()),
-            Peer::Address(address) => address,
+    pub(super) fn identify(
+        &self,
+        peer: Peer,
+        head: &Head,
+        now: Timestamp,
+    ) -> Result<Caller, Refusal> {
+        let Some(address) = peer.address() else { return Ok(owner()) };
+        let (name, user) = match head.header("authorization") {
+            Some(header) => {
+                let said = basic(header).ok_or_else(|| Refusal::unknown("Not_Authorized"))?;
+                let user = self.log_in(&said.0, &said.1, address)?;
+                (said.0, user.ok_or_else(|| Refusal::unknown("Login failed"))?)
+            }
+            None => {
+                let user = self.of_session(head, address, now);
+                user.ok_or_else(|| Refusal::unknown("Not_Authorized"))?
+            }
         };
-        let header = head.header("authorization");
-        let (name, password) =
-            header.and_then(basic).ok_or_else(|| Refusal::unknown("Not_Authorized"))?;
-        let user = self.log_in(&name, &password, address)?;
-        let user = user.ok_or_else(|| Refusal::unknown("Login failed"))?;
         let rank = rank(&user).ok_or_else(|| Refusal::not_authorised("Not management user"))?;
         let name = ShortString::clipped(&name);
         let virtual_hosts = if rank == Rank::Administrator {
@@ -155,6 +173,35 @@ impl Guard {
             Some(own.transpose().map_err(|_| Refusal::unavailable())?.unwrap_or_default())
         };
         Ok(Caller { user: name, rank, tags: user.tags, virtual_hosts })
+    }
+
+    /// The user of the page's session, if the password is still the one that was right then.
+    fn of_session(&self, head: &Head, address: IpAddr, now: Timestamp) -> Option<(String, User)> {
+        let known = self.sessions.find(head, now)?;
+        let user = self.logins.user(&known.user)?;
+        let still = user.password == known.password && self.logins.admits(&known.user, address);
+        still.then(|| (known.user.to_string(), user))
+    }
+
+    /// Begins a session of the page for a caller. Returns the value of the header Set-Cookie.
+    ///
+    /// # Errors
+    ///
+    /// 401 for the owner of the data directory, who is no user.
+    pub(super) fn begin_session(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        encrypted: bool,
+    ) -> Result<String, Refusal> {
+        let user = self.logins.user(&caller.user);
+        let user = user.ok_or_else(|| Refusal::not_authorised("not a user"))?;
+        self.sessions.begin(caller.user.clone(), user.password, now, encrypted)
+    }
+
+    /// Ends the session of a request. Returns the value of the header Set-Cookie.
+    pub(super) fn end_session(&self, head: &Head) -> String {
+        self.sessions.end(head)
     }
 
     fn log_in(&self, name: &str, password: &str, address: IpAddr) -> Result<Option<User>, Refusal> {
@@ -238,20 +285,6 @@ fn basic(header: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// A request that a page of another site makes a browser send says so in `Origin`; it may carry
-/// the password that the browser remembers, so it may not change anything.
-///
-/// # Errors
-///
-/// 401 for such a request.
-pub(super) fn check_origin(head: &Head) -> Result<(), Refusal> {
-    let reads = matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-    let Some(origin) = head.header("origin").filter(|_| !reads) else { return Ok(()) };
-    let host = head.header("host").unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, site)| site.eq_ignore_ascii_case(host));
-    if own { Ok(()) } else { Err(Refusal::not_authorised("The request comes from another site")) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -266,7 +299,7 @@ mod tests {
             User { password: Some(password), tags, max_connections: None, max_channels: None };
         let users = Arc::new([(ShortString::clipped("guest"), user)].into());
         let logins = Logins::new(users, ["guest".to_owned()], Hashing::Sha256, [0; 32]);
-        Guard::new(Arc::new(logins), None)
+        Guard::new(Arc::new(logins), None, 0)
     }
 
     const LOOPBACK: Peer = Peer::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -274,7 +307,7 @@ mod tests {
     fn identify(authorization: &str, peer: Peer) -> bool {
         let text = format!("GET / HTTP/1.1\r\nAuthorization: {authorization}\r\n\r\n");
         let head = Head::read(&text);
-        guard().identify(peer, &head).is_ok()
+        guard().identify(peer, &head, Timestamp(0)).is_ok()
     }
 
     #[test]
@@ -290,18 +323,5 @@ mod tests {
         let elsewhere = Peer::Address(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
         assert!(!identify(&encoded("guest:guest"), elsewhere));
         assert!(identify("", Peer::Owner));
-    }
-
-    #[test]
-    fn a_page_of_another_site_changes_nothing() {
-        let from = |method: &str, origin: &str| {
-            let text =
-                format!("{method} / HTTP/1.1\r\nHost: localhost:15672\r\nOrigin: {origin}\r\n\r\n");
-            check_origin(&Head::read(&text)).is_ok()
-        };
-        assert!(from("PUT", "http://localhost:15672"));
-        assert!(!from("PUT", "http://evil.example"));
-        assert!(!from("DELETE", "null"));
-        assert!(from("GET", "http://evil.example"));
     }
 }
