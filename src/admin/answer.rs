@@ -57,6 +57,11 @@ impl Refusal {
         Self { status: 405, error: "Method Not Allowed", reason: "\"Method Not Allowed\"".into() }
     }
 
+    /// 503: somebody else has to be done first.
+    pub(super) fn busy(reason: &str) -> Self {
+        Self { status: 503, error: "unavailable", reason: reason.into() }
+    }
+
     /// 503: the broker stops, or is too busy.
     pub(super) fn unavailable() -> Self {
         Self { status: 503, error: "unavailable", reason: Closed.to_string().into() }

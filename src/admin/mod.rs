@@ -15,6 +15,7 @@ mod answer;
 mod api;
 pub mod ctl;
 mod fields;
+mod gate;
 mod guard;
 mod http;
 mod listing;

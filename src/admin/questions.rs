@@ -78,24 +78,48 @@ impl Questions {
     }
 
     pub(super) fn connections(&self) -> Result<Vec<ConnectionRow>, Closed> {
-        all(|from: Option<usize>| {
+        let mut rows = Vec::new();
+        self.each_connection(|row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Hands on each connection.
+    pub(super) fn each_connection(&self, take: impl FnMut(ConnectionRow)) -> Result<(), Closed> {
+        let slice = |from: Option<usize>| {
             let from = from.unwrap_or_default();
             ask!(self, Query::Connections { from } => Connections)
-        })
+        };
+        each(slice, take)
     }
 
     pub(super) fn channels(&self) -> Result<Vec<ChannelRow>, Closed> {
-        all(|from: Option<usize>| {
+        let mut rows = Vec::new();
+        self.each_channel(|row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Hands on each channel.
+    pub(super) fn each_channel(&self, take: impl FnMut(ChannelRow)) -> Result<(), Closed> {
+        let slice = |from: Option<usize>| {
             let from = from.unwrap_or_default();
             ask!(self, Query::Channels { from } => Channels)
-        })
+        };
+        each(slice, take)
     }
 
     pub(super) fn consumers(&self) -> Result<Vec<ConsumerRow>, Closed> {
-        all(|from: Option<usize>| {
+        let mut rows = Vec::new();
+        self.each_consumer(|row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Hands on each consumer.
+    pub(super) fn each_consumer(&self, take: impl FnMut(ConsumerRow)) -> Result<(), Closed> {
+        let slice = |from: Option<usize>| {
             let from = from.unwrap_or_default();
             ask!(self, Query::Consumers { from } => Consumers)
-        })
+        };
+        each(slice, take)
     }
 
     pub(super) fn consumers_of(
@@ -111,10 +135,22 @@ impl Questions {
     }
 
     pub(super) fn exchanges(&self, vhost: &ShortString) -> Result<Vec<ExchangeRow>, Closed> {
-        all(|after| {
+        let mut rows = Vec::new();
+        self.each_exchange(vhost, |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Hands on each exchange of a vhost, by name.
+    pub(super) fn each_exchange(
+        &self,
+        vhost: &ShortString,
+        take: impl FnMut(ExchangeRow),
+    ) -> Result<(), Closed> {
+        let slice = |after| {
             let virtual_host = vhost.clone();
             ask!(self, Query::Exchanges { virtual_host, after } => Exchanges)
-        })
+        };
+        each(slice, take)
     }
 
     pub(super) fn exchange(
@@ -182,10 +218,26 @@ impl Questions {
     /// All bindings of a vhost, those of the default exchange first.
     pub(super) fn bindings(&self, vhost: &ShortString) -> Result<Vec<BindingRow>, Closed> {
         let mut bindings = Vec::new();
-        for exchange in self.exchanges(vhost)? {
-            bindings.append(&mut self.bindings_from(vhost, &exchange.name)?);
-        }
+        self.each_binding(vhost, |row| bindings.push(row))?;
         Ok(bindings)
+    }
+
+    /// Hands on each binding of a vhost, those of the default exchange first.
+    pub(super) fn each_binding(
+        &self,
+        vhost: &ShortString,
+        mut take: impl FnMut(BindingRow),
+    ) -> Result<(), Closed> {
+        let mut names = Vec::new();
+        self.each_exchange(vhost, |row| names.push(row.name))?;
+        for name in names {
+            let slice = |after| {
+                let (virtual_host, exchange) = (vhost.clone(), name.clone());
+                ask!(self, Query::BindingsFrom { virtual_host, exchange, after } => Bindings)
+            };
+            each(slice, &mut take)?;
+        }
+        Ok(())
     }
 
     pub(super) fn explain(

@@ -32,6 +32,8 @@ pub(super) struct Route {
     pub(super) rule: Rule,
     /// The longest body, in octets.
     pub(super) body_max: usize,
+    /// Whether it looks at all there is of a kind: few may do so at a time.
+    pub(super) lists: bool,
     /// What answers.
     pub(super) handler: Handler,
 }
@@ -40,22 +42,26 @@ pub(super) struct Route {
 pub(super) type Handler = fn(&Site, &Ask) -> Answer;
 
 const fn get(path: &'static str, rule: Rule, handler: Handler) -> Route {
-    Route { method: "GET", path, rule, body_max: BODY_MAX, handler }
+    Route { method: "GET", path, rule, body_max: BODY_MAX, lists: false, handler }
 }
 
 const fn put(path: &'static str, rule: Rule, handler: Handler) -> Route {
-    Route { method: "PUT", path, rule, body_max: BODY_MAX, handler }
+    Route { method: "PUT", path, rule, body_max: BODY_MAX, lists: false, handler }
 }
 
 const fn post(path: &'static str, rule: Rule, handler: Handler) -> Route {
-    Route { method: "POST", path, rule, body_max: BODY_MAX, handler }
+    Route { method: "POST", path, rule, body_max: BODY_MAX, lists: false, handler }
 }
 
 const fn delete(path: &'static str, rule: Rule, handler: Handler) -> Route {
-    Route { method: "DELETE", path, rule, body_max: BODY_MAX, handler }
+    Route { method: "DELETE", path, rule, body_max: BODY_MAX, lists: false, handler }
 }
 
 impl Route {
+    const fn lists(self) -> Self {
+        Self { lists: true, ..self }
+    }
+
     const fn large(self) -> Self {
         Self { body_max: LARGE_BODY_MAX, ..self }
     }
@@ -83,7 +89,7 @@ use Rule::{
 /// See the module. Of two rows that match, the first counts.
 #[rustfmt::skip]
 pub(super) const ROUTES: &[Route] = &[
-    get("/api/overview", Management, overview::overview),
+    get("/api/overview", Management, overview::overview).lists(),
     get("/api/whoami", Management, overview::whoami),
     post("/api/session", Management, overview::begin_session),
     delete("/api/session", Management, overview::end_session),
@@ -94,7 +100,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/feature-flags", Administrator, overview::nothing),
     get("/api/deprecated-features", Administrator, overview::nothing),
     get("/api/deprecated-features/used", Administrator, overview::nothing),
-    get("/api/drops", Management, drops::drops),
+    get("/api/drops", Management, drops::drops).lists(),
 
     get("/api/nodes", Monitoring, node::list),
     get("/api/nodes/:node", Monitoring, node::show),
@@ -106,14 +112,14 @@ pub(super) const ROUTES: &[Route] = &[
     delete("/api/vhosts/:vhost", Administrator, vhosts::delete),
     get("/api/vhosts/:vhost/permissions", Administrator, permissions::list_of_vhost),
     get("/api/vhosts/:vhost/topic-permissions", Administrator, permissions::topics_of_vhost),
-    get("/api/vhosts/:vhost/connections", Management, connections::list_of_vhost),
-    get("/api/vhosts/:vhost/channels", Management, channels::list_of_vhost),
+    get("/api/vhosts/:vhost/connections", Management, connections::list_of_vhost).lists(),
+    get("/api/vhosts/:vhost/channels", Management, channels::list_of_vhost).lists(),
 
-    get("/api/definitions", Administrator, definitions::export),
+    get("/api/definitions", Administrator, definitions::export).lists(),
     post("/api/definitions", Administrator, definitions::import).large(),
-    get("/api/all-configuration", Administrator, definitions::export),
+    get("/api/all-configuration", Administrator, definitions::export).lists(),
     post("/api/all-configuration", Administrator, definitions::import).large(),
-    get("/api/definitions/:vhost", Administrator, definitions::export_of_vhost),
+    get("/api/definitions/:vhost", Administrator, definitions::export_of_vhost).lists(),
     post("/api/definitions/:vhost", Administrator, definitions::import_to_vhost).large(),
 
     get("/api/vhost-limits", Management, vhosts::list_limits),
@@ -166,20 +172,20 @@ pub(super) const ROUTES: &[Route] = &[
     put("/api/global-parameters/:name", Policymaker, parameters::put_global),
     delete("/api/global-parameters/:name", Policymaker, parameters::delete_global),
 
-    get("/api/connections", Management, connections::list),
-    get("/api/connections/username/:user", OwnOrMonitoring, connections::list_of_user),
+    get("/api/connections", Management, connections::list).lists(),
+    get("/api/connections/username/:user", OwnOrMonitoring, connections::list_of_user).lists(),
     delete("/api/connections/username/:user", OwnOrAdministrator, connections::close_of_user),
-    get("/api/connections/:connection", Management, connections::show),
+    get("/api/connections/:connection", Management, connections::show).lists(),
     delete("/api/connections/:connection", Management, connections::close),
-    get("/api/connections/:connection/channels", Management, connections::channels),
+    get("/api/connections/:connection/channels", Management, connections::channels).lists(),
 
-    get("/api/channels", Management, channels::list),
-    get("/api/channels/:channel", Management, channels::show),
-    get("/api/consumers", Management, channels::consumers),
-    get("/api/consumers/:vhost", Management, channels::consumers_of_vhost),
+    get("/api/channels", Management, channels::list).lists(),
+    get("/api/channels/:channel", Management, channels::show).lists(),
+    get("/api/consumers", Management, channels::consumers).lists(),
+    get("/api/consumers/:vhost", Management, channels::consumers_of_vhost).lists(),
 
-    get("/api/exchanges", Management, exchanges::list),
-    get("/api/exchanges/:vhost", Management, exchanges::list_of_vhost),
+    get("/api/exchanges", Management, exchanges::list).lists(),
+    get("/api/exchanges/:vhost", Management, exchanges::list_of_vhost).lists(),
     get("/api/exchanges/:vhost/:exchange", Management, exchanges::show),
     put("/api/exchanges/:vhost/:exchange", Management, exchanges::declare),
     delete("/api/exchanges/:vhost/:exchange", Management, exchanges::delete),
@@ -189,9 +195,9 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/exchanges/:vhost/:exchange/bindings/source", Management, bindings::from_exchange),
     get("/api/exchanges/:vhost/:exchange/bindings/destination", Management, bindings::to_exchange),
 
-    get("/api/queues", Management, queues::list),
-    get("/api/queues/detailed", Management, queues::list),
-    get("/api/queues/:vhost", Management, queues::list_of_vhost),
+    get("/api/queues", Management, queues::list).lists(),
+    get("/api/queues/detailed", Management, queues::list).lists(),
+    get("/api/queues/:vhost", Management, queues::list_of_vhost).lists(),
     get("/api/queues/:vhost/:queue", Management, queues::show),
     put("/api/queues/:vhost/:queue", Management, queues::declare),
     delete("/api/queues/:vhost/:queue", Management, queues::delete),
@@ -202,8 +208,8 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/queues/:vhost/:queue/drops", Management, drops::of_queue),
     post("/api/queues/:vhost/:queue/move", Management, moving::move_ready),
 
-    get("/api/bindings", Management, bindings::list),
-    get("/api/bindings/:vhost", Management, bindings::list_of_vhost),
+    get("/api/bindings", Management, bindings::list).lists(),
+    get("/api/bindings/:vhost", Management, bindings::list_of_vhost).lists(),
     get("/api/bindings/:vhost/e/:source/:kind/:destination", Management, bindings::between),
     post("/api/bindings/:vhost/e/:source/:kind/:destination", Management, bindings::bind),
     get("/api/bindings/:vhost/e/:source/:kind/:destination/:props", Management, bindings::show),
@@ -223,8 +229,8 @@ pub(super) const ROUTES: &[Route] = &[
     get("/api/health/checks/below-node-connection-limit", Management, health::connections),
 
     get("/metrics", Monitoring, metrics::aggregated),
-    get("/metrics/per-object", Monitoring, metrics::per_object),
-    get("/metrics/detailed", Monitoring, metrics::detailed),
+    get("/metrics/per-object", Monitoring, metrics::per_object).lists(),
+    get("/metrics/detailed", Monitoring, metrics::detailed).lists(),
 ];
 
 /// A request that was let through.

@@ -13,12 +13,16 @@ use crate::server::{Closed, Door, Server};
 use crate::wire::ShortString;
 
 use super::answer::{Answer, Refusal};
+use super::gate::Gate;
 use super::guard::{Caller, Guard, Hosts, PAGE_HEADER};
 use super::http::{Answers, Body, Head, Peer, Response};
 use super::questions::Questions;
 use super::rates::{Counters, INTERVAL_SECONDS, Key, Rates};
 use super::routes::{Ask, ROUTES, Route};
 use super::{api, metrics, shown, ui};
+
+/// Above so many octets an answer is large.
+const LARGE_OCTETS: usize = 1024 * 1024;
 
 /// What handlers answer from.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(super) struct Site {
     pub(super) data_dir: String,
     /// What clients and tools are told that this is.
     pub(super) identity: Identity,
+    /// How many listings are put together at a time.
+    gate: Arc<Gate>,
     /// The names that this is reached by.
     pub(super) hosts: Hosts,
     /// Who may what.
@@ -63,6 +69,7 @@ impl Site {
             management_tls,
             identity: server.identity(),
             data_dir: config.data_dir.display().to_string(),
+            gate: Arc::default(),
             hosts: Hosts::new(&config.management_host, config.management_forwarded),
             guard: Guard::new(
                 door.logins(),
@@ -95,10 +102,14 @@ impl Site {
         self.guard.admits(&caller, route.rule, &names)?;
         // A body is only read of who may send one.
         let body = body.read(route.body_max)?;
+        let pass = if route.lists { Some(self.gate.enter()?) } else { None };
         let unabridged = caller.is_administrator();
         let answer = (route.handler)(self, &Ask { caller, peer, names, head: head.clone(), body });
         let response = answer.unwrap_or_else(|refusal| refusal.response());
-        Ok(if unabridged { response } else { shown::to_others(route.path, response) })
+        let response = if unabridged { response } else { shown::to_others(route.path, response) };
+        // What takes much memory is sent before the next is made.
+        let large = response.body.len() > LARGE_OCTETS;
+        Ok(if large { response.holding(pass) } else { response })
     }
 
     /// Makes changes for a caller who has been let through: all or none.
@@ -132,20 +143,20 @@ impl Site {
             return Ok(things);
         }
         for vhost in self.questions.virtual_hosts()? {
-            for row in self.questions.queues(&vhost.name)? {
+            self.questions.each_queue(&vhost.name, |row| {
                 things.push((Key::Queue(row.id.0), api::counters::of_queue(&row)));
-            }
-            for row in self.questions.exchanges(&vhost.name)? {
+            })?;
+            self.questions.each_exchange(&vhost.name, |row| {
                 things.push((Key::Exchange(row.id.0), api::counters::of_exchange(&row)));
-            }
+            })?;
         }
-        for row in self.questions.connections()? {
+        self.questions.each_connection(|row| {
             things.push((Key::Connection(row.id.0), api::counters::of_connection(&row)));
-        }
-        for row in self.questions.channels()? {
+        })?;
+        self.questions.each_channel(|row| {
             let key = Key::Channel(row.connection.0, row.number.0);
             things.push((key, api::counters::of_channel(&row)));
-        }
+        })?;
         Ok(things)
     }
 }
@@ -166,19 +177,24 @@ impl Answers for Site {
 #[derive(Debug)]
 pub(super) struct MetricsSite(pub(super) Arc<Site>);
 
+impl MetricsSite {
+    fn objects(&self, query: Option<&[(String, String)]>) -> Answer {
+        let pass = self.0.gate.enter()?;
+        Ok(metrics::objects(&self.0, query)?.holding(pass))
+    }
+}
+
 impl Answers for MetricsSite {
     fn answer(&self, _: Peer, head: &Head, _: &mut Body<'_, '_>) -> Response {
         let query = |name: &str| head.query.iter().any(|(key, _)| key == name);
         let path: Vec<_> = head.path.iter().map(String::as_str).collect();
         let answer = match (head.method.as_str(), path.as_slice()) {
             ("GET" | "HEAD", ["metrics"]) => metrics::aggregate(&self.0),
-            ("GET" | "HEAD", ["metrics", "per-object"]) => metrics::objects(&self.0, None),
+            ("GET" | "HEAD", ["metrics", "per-object"]) => self.objects(None),
             ("GET" | "HEAD", ["metrics", "detailed"]) if !query("family") => {
                 metrics::aggregate(&self.0)
             }
-            ("GET" | "HEAD", ["metrics", "detailed"]) => {
-                metrics::objects(&self.0, Some(&head.query))
-            }
+            ("GET" | "HEAD", ["metrics", "detailed"]) => self.objects(Some(&head.query)),
             ("GET" | "HEAD", _) => Err(Refusal::not_found()),
             _ => Err(Refusal::method_not_allowed()),
         };

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::exchanges::existing;
 use crate::admin::answer::{Answer, Refusal, created};
 use crate::admin::http::Response;
-use crate::admin::listing;
+use crate::admin::listing::{self, Listing};
 use crate::admin::routes::Ask;
 use crate::admin::session::Session;
 use crate::admin::site::Site;
@@ -25,17 +25,20 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// GET /api/bindings
 pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
-    let mut values = Vec::new();
-    for vhost in site.vhosts_of(&ask.caller)? {
-        values.extend(site.questions.bindings(&vhost)?.iter().map(value));
-    }
-    listing::answer(ask, values)
+    of_vhosts(site, ask, &site.vhosts_of(&ask.caller)?)
 }
 
 /// GET /api/bindings/:vhost
 pub(in super::super) fn list_of_vhost(site: &Site, ask: &Ask) -> Answer {
-    let bindings = site.questions.bindings(&existing(site, ask)?)?;
-    listing::answer(ask, bindings.iter().map(value).collect())
+    of_vhosts(site, ask, &[existing(site, ask)?])
+}
+
+fn of_vhosts(site: &Site, ask: &Ask, vhosts: &[ShortString]) -> Answer {
+    let mut listing = Listing::new(ask)?;
+    for vhost in vhosts {
+        site.questions.each_binding(vhost, |row| listing.push(None, || value(&row)))?;
+    }
+    listing.answer()
 }
 
 /// GET /api/exchanges/:vhost/:exchange/bindings/source
@@ -135,7 +138,7 @@ pub(in super::super) fn between(site: &Site, ask: &Ask) -> Answer {
 /// GET /api/bindings/:vhost/e/:source/:kind/:destination/:props
 pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     let row = Ends::of(site, ask)?.found(site, ask)?;
-    listing::one(ask, value(&row))
+    listing::one(ask, &value(&row))
 }
 
 /// POST /api/bindings/:vhost/e/:source/:kind/:destination

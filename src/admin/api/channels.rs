@@ -6,7 +6,7 @@ use super::connections;
 use super::counters;
 use super::node::NODE;
 use crate::admin::answer::{Answer, Refusal};
-use crate::admin::listing;
+use crate::admin::listing::{self, Listing};
 use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
@@ -29,17 +29,16 @@ pub(in super::super) fn answer(
     ask: &Ask,
     wanted: impl Fn(&ChannelRow) -> bool,
 ) -> Answer {
-    let rows = rows(site, ask)?;
-    let rows = rows.iter().filter(|row| wanted(row));
-    listing::answer(ask, rows.map(|row| channel(site, row, None)).collect())
-}
-
-fn rows(site: &Site, ask: &Ask) -> Result<Vec<ChannelRow>, Refusal> {
+    let mut listing = Listing::new(ask)?;
     site.rates.look(site.door.now());
-    let mut rows = site.questions.channels()?;
     let caller = &ask.caller;
-    rows.retain(|row| caller.sees_all() || row.user == caller.user);
-    Ok(rows)
+    site.questions.each_channel(|row| {
+        if (caller.sees_all() || row.user == caller.user) && wanted(&row) {
+            let name = name(&row.peer, &row.host, row.number.0);
+            listing.push(Some(&name), || channel(site, &row, None));
+        }
+    })?;
+    listing.answer()
 }
 
 /// GET /api/channels/:channel
@@ -56,7 +55,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
             (consumer.connection, consumer.channel) == (row.connection, row.number)
         });
     value["consumer_details"] = consumers.map(|row| consumer(&row)).collect();
-    listing::one(ask, value)
+    listing::one(ask, &value)
 }
 
 fn name(peer: &str, host: &str, number: u16) -> String {
@@ -100,9 +99,13 @@ pub(in super::super) fn consumers(site: &Site, ask: &Ask) -> Answer {
 /// Answers with those consumers that the caller may know of: all, or those on their own
 /// connections.
 fn consumers_where(site: &Site, ask: &Ask, wanted: impl Fn(&ConsumerRow) -> bool) -> Answer {
-    let (rows, caller) = (site.questions.consumers()?, &ask.caller);
-    let seen = rows.iter().filter(|row| caller.sees_all() || row.user == caller.user);
-    listing::answer(ask, seen.filter(|row| wanted(row)).map(consumer).collect())
+    let (mut listing, caller) = (Listing::new(ask)?, &ask.caller);
+    site.questions.each_consumer(|row| {
+        if (caller.sees_all() || row.user == caller.user) && wanted(&row) {
+            listing.push(None, || consumer(&row));
+        }
+    })?;
+    listing.answer()
 }
 
 /// GET /api/consumers/:vhost

@@ -6,7 +6,7 @@ use super::channels;
 use super::counters;
 use super::node::NODE;
 use crate::admin::answer::{Answer, Refusal, created};
-use crate::admin::listing;
+use crate::admin::listing::{self, Listing};
 use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::site::Site;
@@ -21,15 +21,6 @@ pub(in super::super) fn name(peer: &str, host: &str) -> String {
     format!("{peer} -> {host}")
 }
 
-/// The connections that the caller may know of.
-fn rows(site: &Site, ask: &Ask) -> Result<Vec<ConnectionRow>, Refusal> {
-    site.rates.look(site.door.now());
-    let mut rows = site.questions.connections()?;
-    let caller = &ask.caller;
-    rows.retain(|row| caller.sees_all() || row.user == caller.user);
-    Ok(rows)
-}
-
 /// The connection in the path; one of another user only if `others` may be touched.
 fn found(site: &Site, ask: &Ask, others: bool) -> Result<ConnectionRow, Refusal> {
     site.rates.look(site.door.now());
@@ -41,7 +32,7 @@ fn found(site: &Site, ask: &Ask, others: bool) -> Result<ConnectionRow, Refusal>
     Ok(found)
 }
 
-/// GET /api/connections
+/// GET /api/connections: those that the caller may know of.
 pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
     answer(site, ask, |_| true)
 }
@@ -57,15 +48,22 @@ pub(in super::super) fn list_of_user(site: &Site, ask: &Ask) -> Answer {
 }
 
 fn answer(site: &Site, ask: &Ask, wanted: impl Fn(&ConnectionRow) -> bool) -> Answer {
-    let rows = rows(site, ask)?;
-    let rows = rows.iter().filter(|row| wanted(row));
-    listing::answer(ask, rows.map(|row| connection(site, row, None)).collect())
+    let mut listing = Listing::new(ask)?;
+    site.rates.look(site.door.now());
+    let caller = &ask.caller;
+    site.questions.each_connection(|row| {
+        if (caller.sees_all() || row.user == caller.user) && wanted(&row) {
+            let name = name(&row.peer, &row.host);
+            listing.push(Some(&name), || connection(site, &row, None));
+        }
+    })?;
+    listing.answer()
 }
 
 /// GET /api/connections/:connection
 pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     let window = Window::asked(ask, "data_rates")?;
-    listing::one(ask, connection(site, &found(site, ask, ask.caller.sees_all())?, window))
+    listing::one(ask, &connection(site, &found(site, ask, ask.caller.sees_all())?, window))
 }
 
 /// DELETE /api/connections/:connection; the header X-Reason is what its client reads. Administrators
@@ -83,7 +81,8 @@ fn disconnect(site: &Site, ask: &Ask, row: &ConnectionRow) -> Answer {
 
 /// DELETE /api/connections/username/:user
 pub(in super::super) fn close_of_user(site: &Site, ask: &Ask) -> Answer {
-    for row in rows(site, ask)?.iter().filter(|row| *row.user == *ask.path("user")) {
+    let rows = site.questions.connections()?;
+    for row in rows.iter().filter(|row| *row.user == *ask.path("user")) {
         disconnect(site, ask, row)?;
     }
     created(false)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::counters;
 use super::node::NODE;
 use crate::admin::answer::{Answer, Refusal, created};
-use crate::admin::listing;
+use crate::admin::listing::{self, Listing};
 use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::session::Session;
@@ -34,12 +34,13 @@ pub(in super::super) fn existing(site: &Site, ask: &Ask) -> Result<ShortString, 
 
 fn answer(site: &Site, ask: &Ask, vhosts: &[ShortString]) -> Answer {
     site.rates.look(site.door.now());
-    let mut values = Vec::new();
+    let mut listing = Listing::new(ask)?;
     for vhost in vhosts {
-        let rows = site.questions.exchanges(vhost)?;
-        values.extend(rows.iter().map(|row| value(site, row, None)));
+        site.questions.each_exchange(vhost, |row| {
+            listing.push(Some(&row.name), || value(site, &row, None));
+        })?;
     }
-    listing::answer(ask, values)
+    listing.answer()
 }
 
 /// GET /api/exchanges/:vhost/:exchange
@@ -47,7 +48,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     site.rates.look(site.door.now());
     let row = site.questions.exchange(&ask.name("vhost")?, &ask.name("exchange")?)?;
     let row = row.ok_or_else(Refusal::not_found)?;
-    listing::one(ask, value(site, &row, Window::asked(ask, "msg_rates")?))
+    listing::one(ask, &value(site, &row, Window::asked(ask, "msg_rates")?))
 }
 
 /// PUT /api/exchanges/:vhost/:exchange

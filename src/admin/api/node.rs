@@ -25,7 +25,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     if ask.path("node") != NODE {
         return Err(Refusal::not_found());
     }
-    listing::one(ask, node(site)?)
+    listing::one(ask, &node(site)?)
 }
 
 /// POST /api/stop: the broker stops in order, as by SIGTERM.

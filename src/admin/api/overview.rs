@@ -43,7 +43,7 @@ pub(in super::super) fn overview(site: &Site, ask: &Ask) -> Answer {
     value["queue_totals"] = totals;
     value["churn_rates"] = churn;
     value["object_totals"] = object_totals(&objects);
-    crate::admin::listing::one(ask, value)
+    crate::admin::listing::one(ask, &value)
 }
 
 fn object_totals(totals: &Totals) -> Value {

@@ -8,7 +8,7 @@ use super::counters;
 use super::exchanges::existing;
 use super::node::NODE;
 use crate::admin::answer::{Answer, Refusal, created};
-use crate::admin::listing;
+use crate::admin::listing::{self, Listing};
 use crate::admin::rates::{Key, Window};
 use crate::admin::routes::Ask;
 use crate::admin::session::Session;
@@ -30,12 +30,13 @@ pub(in super::super) fn list_of_vhost(site: &Site, ask: &Ask) -> Answer {
 
 fn answer(site: &Site, ask: &Ask, vhosts: &[ShortString]) -> Answer {
     site.rates.look(site.door.now());
-    let mut values = Vec::new();
+    let mut listing = Listing::new(ask)?;
     for vhost in vhosts {
-        let rows = site.questions.queues(vhost)?;
-        values.extend(rows.iter().map(|row| value(site, row, None, None)));
+        site.questions.each_queue(vhost, |row| {
+            listing.push(Some(&row.name), || value(site, &row, None, None));
+        })?;
     }
-    listing::answer(ask, values)
+    listing.answer()
 }
 
 fn found(site: &Site, ask: &Ask) -> Result<QueueRow, Refusal> {
@@ -51,7 +52,7 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     let mut value = value(site, &row, lengths, rates);
     let consumers = site.questions.consumers_of(&row.virtual_host, &row.name)?;
     value["consumer_details"] = consumers.iter().map(channels::consumer).collect();
-    listing::one(ask, value)
+    listing::one(ask, &value)
 }
 
 /// PUT /api/queues/:vhost/:queue

@@ -37,7 +37,7 @@ pub(super) fn show(
     names: &Names<'_>,
 ) -> Answer {
     let rule = found(site, ask, kind, vhost, names)?.into_iter().next();
-    listing::one(ask, rule.ok_or_else(Refusal::not_found)?)
+    listing::one(ask, &rule.ok_or_else(Refusal::not_found)?)
 }
 
 /// The rules as [`list`] has them.

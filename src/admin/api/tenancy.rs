@@ -47,7 +47,7 @@ impl Tenancy {
                 sum.unacknowledged += row.unacknowledged;
                 sum.things.push(Key::Queue(row.id.0));
             })?;
-            for row in site.questions.exchanges(&vhost)? {
+            site.questions.each_exchange(&vhost, |row| {
                 sum.totals.exchanges += 1;
                 let MessageStats { publish_in, publish_out, .. } = row.stats;
                 let stats = MessageStats {
@@ -60,15 +60,12 @@ impl Tenancy {
                 sum.stats.merge(&stats);
                 sum.drops.merge(&row.drops);
                 sum.things.push(Key::Exchange(row.id.0));
-            }
+            })?;
         }
-        let own = |user: &str| *caller.user == *user;
-        let connections = site.questions.connections()?;
-        sum.totals.connections = connections.iter().filter(|row| own(&row.user)).count();
-        let channels = site.questions.channels()?;
-        sum.totals.channels = channels.iter().filter(|row| own(&row.user)).count();
-        let consumers = site.questions.consumers()?;
-        sum.totals.consumers = consumers.iter().filter(|row| own(&row.user)).count();
+        let (own, totals) = (|user: &str| *caller.user == *user, &mut sum.totals);
+        site.questions.each_connection(|row| totals.connections += usize::from(own(&row.user)))?;
+        site.questions.each_channel(|row| totals.channels += usize::from(own(&row.user)))?;
+        site.questions.each_consumer(|row| totals.consumers += usize::from(own(&row.user)))?;
         Ok(sum)
     }
 

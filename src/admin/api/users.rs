@@ -22,7 +22,7 @@ pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
 
 /// GET /api/users/:user
 pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
-    listing::one(ask, value(ask.path("user"), &found(site, ask)?))
+    listing::one(ask, &value(ask.path("user"), &found(site, ask)?))
 }
 
 fn found(site: &Site, ask: &Ask) -> Result<User, Refusal> {

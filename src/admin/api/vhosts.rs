@@ -24,7 +24,7 @@ pub(in super::super) fn list(site: &Site, ask: &Ask) -> Answer {
 
 /// GET /api/vhosts/:vhost
 pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
-    listing::one(ask, vhost(&found(site, ask)?))
+    listing::one(ask, &vhost(&found(site, ask)?))
 }
 
 fn found(site: &Site, ask: &Ask) -> Result<VirtualHostRow, Refusal> {

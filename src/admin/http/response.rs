@@ -1,5 +1,8 @@
 //! A response, and the headers that every response has.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 /// What browsers are told about every page: nothing comes from or goes to elsewhere.
@@ -19,6 +22,8 @@ pub(in super::super) struct Response {
     headers: Vec<(&'static str, String)>,
     /// The body.
     pub(in super::super) body: Vec<u8>,
+    /// Something that is kept until the response is sent.
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Response {
@@ -29,12 +34,19 @@ impl Response {
 
     /// A response with a body.
     pub(in super::super) fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body }
+        Self { status, content_type, headers: Vec::new(), body, held: None }
     }
 
     /// A value as JSON.
     pub(in super::super) fn json(status: u16, value: &Value) -> Self {
         Self::new(status, "application/json", value.to_string().into_bytes())
+    }
+
+    /// The same, keeping something until it is sent.
+    #[must_use]
+    pub(in super::super) fn holding(mut self, held: impl Any + Send + Sync) -> Self {
+        self.held = Some(Arc::new(held));
+        self
     }
 
     /// The same with a header. What would end the line is left out of the value.
@@ -52,9 +64,8 @@ impl Response {
         self
     }
 
-    /// The octets. `bodiless` is the answer to HEAD: its headers are those of GET. Over TLS browsers
-    /// are told to come by TLS only.
-    pub(super) fn encode(&self, keep_alive: bool, bodiless: bool, encrypted: bool) -> Vec<u8> {
+    /// The octets before the body. Over TLS browsers are told to come by TLS only.
+    pub(super) fn head(&self, keep_alive: bool, encrypted: bool) -> Vec<u8> {
         let (status, reason) = (self.status, reason(self.status));
         let mut text = format!("HTTP/1.1 {status} {reason}\r\n{SECURITY}");
         if encrypted {
@@ -73,11 +84,7 @@ impl Response {
             text += &format!("{name}: {value}\r\n");
         }
         text += if keep_alive { "\r\n" } else { "Connection: close\r\n\r\n" };
-        let mut octets = text.into_bytes();
-        if !bodiless {
-            octets.extend_from_slice(&self.body);
-        }
-        octets
+        text.into_bytes()
     }
 }
 
@@ -110,12 +117,12 @@ mod tests {
     #[test]
     fn a_header_cannot_be_ended_from_within() {
         let response = Response::empty(201).with("Location", "a\r\nSet-Cookie: b");
-        let text = String::from_utf8(response.encode(true, false, false)).unwrap();
+        let text = String::from_utf8(response.head(true, false)).unwrap();
         assert!(text.contains("Location: aSet-Cookie: b\r\n"));
         assert!(!text.contains("\nSet-Cookie"));
         assert!(text.contains("X-Frame-Options: DENY\r\n"));
         assert!(!text.contains("Strict-Transport-Security"));
-        let encrypted = String::from_utf8(response.encode(true, false, true)).unwrap();
+        let encrypted = String::from_utf8(response.head(true, true)).unwrap();
         assert!(encrypted.contains("\r\nStrict-Transport-Security: max-age=31536000\r\n"));
     }
 }

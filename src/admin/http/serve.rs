@@ -26,6 +26,10 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 const REQUEST_MAX: Duration = Duration::from_secs(20);
 /// How long a client may take no octet of a response.
 const WRITE_MAX: Duration = Duration::from_secs(10);
+/// How long a whole response may take to be taken.
+const SEND_MAX: Duration = Duration::from_secs(60);
+/// How many octets of a response are written at once.
+const SENT_AT_ONCE: usize = 64 * 1024;
 /// How long to leave it when nobody can be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -137,6 +141,37 @@ impl<'s> Pipe<'s> {
         self.stream.write_all(octets)
     }
 
+    /// Sends a response without a request.
+    fn respond(
+        &mut self,
+        response: &Response,
+        keep_alive: bool,
+        encrypted: bool,
+    ) -> io::Result<()> {
+        self.send(&response.head(keep_alive, encrypted), &response.body)
+    }
+
+    /// Sends a head and a body, within a time that bounds how long a client that reads slowly can
+    /// hold them.
+    fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let deadline = Instant::now() + SEND_MAX;
+        for part in [head, body] {
+            let mut rest = part;
+            while !rest.is_empty() {
+                if Instant::now() >= deadline {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                match self.stream.write(&rest[..rest.len().min(SENT_AT_ONCE)]) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(octets) => rest = &rest[octets..],
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The next head; `None` when the client has no more to ask.
     fn head(&mut self) -> Result<Option<Head>, HttpError> {
         self.deadline = Instant::now() + IDLE_MAX;
@@ -224,7 +259,8 @@ fn admit(arrival: Arrival, answers: &Arc<dyn Answers>) {
         // A handshake of TLS would take a thread.
         if !peer.is_encrypted() {
             // A new socket takes a short answer without waiting; the client may be gone.
-            let _ = stream.write_all(&refusal(&BUSY).encode(false, false, false));
+            let busy = refusal(&BUSY);
+            let _ = stream.write_all(&[busy.head(false, false), busy.body].concat());
         }
         return;
     };
@@ -287,7 +323,7 @@ fn step(pipe: &mut Pipe<'_>, client: Client<'_>, answers: &dyn Answers) -> bool 
         Ok(None) => return false,
         Err(error) => {
             // Nobody to tell if this fails too.
-            let _ = pipe.write(&refusal(&error).encode(false, false, client.is_encrypted()));
+            let _ = pipe.respond(&refusal(&error), false, client.is_encrypted());
             return false;
         }
     };
@@ -296,14 +332,17 @@ fn step(pipe: &mut Pipe<'_>, client: Client<'_>, answers: &dyn Answers) -> bool 
         seat.answering();
     }
     if only_health && !is_health_check(&head) {
-        let _ = pipe.write(&refusal(&BUSY).encode(false, false, client.is_encrypted()));
+        let _ = pipe.respond(&refusal(&BUSY), false, client.is_encrypted());
         return false;
     }
     let mut body = Body::new(pipe, framing, head.expects_continue());
-    let response = answers.answer(client.peer, &head, &mut body);
+    let mut response = answers.answer(client.peer, &head, &mut body);
     let keep_alive = body.is_done() && head.keeps_alive() && !only_health;
-    let octets = response.encode(keep_alive, head.method == "HEAD", client.is_encrypted());
-    pipe.write(&octets).is_ok() && keep_alive
+    let octets = response.head(keep_alive, client.is_encrypted());
+    if head.method == "HEAD" {
+        response.body.clear();
+    }
+    pipe.send(&octets, &response.body).is_ok() && keep_alive
 }
 
 /// The next request, which has one host and one way to read its body.

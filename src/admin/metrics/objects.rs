@@ -133,10 +133,17 @@ pub(super) fn write(
         vec![("vhost", it.virtual_host.to_string()), ("exchange", it.name.to_string())]
     });
     let connection = |peer: &str, host: &str| format!("{peer} -> {host}");
-    let mut connections = site.questions.connections()?;
+    let mut connections = Vec::new();
+    if CONNECTION.iter().any(|row| wanted.family(row.0)) {
+        connections = site.questions.connections()?;
+    }
     connections.retain(|row| wanted.vhost(&row.virtual_host));
     out.write(CONNECTION, &connections, |it| vec![("connection", connection(&it.peer, &it.host))]);
-    let mut channels = site.questions.channels()?;
+    drop(connections);
+    let mut channels = Vec::new();
+    if CHANNEL.iter().any(|row| wanted.family(row.0)) {
+        channels = site.questions.channels()?;
+    }
     channels.retain(|row| wanted.vhost(&row.virtual_host));
     out.write(CHANNEL, &channels, |it| {
         let connection = connection(&it.peer, &it.host);
