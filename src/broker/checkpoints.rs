@@ -43,7 +43,7 @@ impl Broker {
         if !self.is_checkpoint_due(now) || !self.flush_touched() {
             return Ok(None);
         }
-        match self.begin_checkpoint() {
+        match self.flush_all().and_then(|()| self.begin_checkpoint()) {
             Ok(job) => {
                 self.checkpoints.under_way = true;
                 self.checkpoints.due = false;
@@ -69,6 +69,18 @@ impl Broker {
             }
         }
         true
+    }
+
+    /// Writes the logs of all queues, which a checkpoint relies on. As long as the store has room each
+    /// turn does it.
+    fn flush_all(&mut self) -> Result<(), StoreError> {
+        if self.alarms.has_room() {
+            return Ok(());
+        }
+        for queue in self.queues.values_mut() {
+            queue.flush(&mut self.budget)?;
+        }
+        Ok(())
     }
 
     fn is_checkpoint_due(&self, now: Timestamp) -> bool {
