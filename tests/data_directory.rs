@@ -172,6 +172,10 @@ fn filled(directory: &Path, stops: usize) {
 /// Takes something from a data directory.
 type Loss = fn(&Path);
 
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
 /// The names and lengths of all files.
 fn files(directory: &Path) -> Vec<(PathBuf, u64)> {
     let mut found = Vec::new();
@@ -215,10 +219,9 @@ fn a_directory_that_has_lost_its_world_is_refused_however_often_it_is_started() 
             if what == "snapshots" && stops < 3 {
                 continue;
             }
-            let copy = TempDir::new().unwrap();
-            let data = copy.path().join("data");
-            let copied = Command::new("cp").arg("-a").arg(whole.path()).arg(&data).status();
-            assert!(copied.unwrap().success());
+            let other = TempDir::new().unwrap();
+            let data = other.path().join("data");
+            copy(whole.path(), &data);
             lose(&data);
             let before = files(&data);
             for start in 0..3 {
@@ -295,4 +298,41 @@ fn a_limit_on_the_size_of_files_blocks_publishers_and_ends_nothing() {
     let process = Process::start(&data);
     assert_eq!(take_all(&process.address), published);
     process.stop();
+}
+
+#[test]
+fn nothing_is_confirmed_by_a_journal_that_no_start_will_find() {
+    let harms: [(&str, Loss); 5] = [
+        ("removed", |data| fs::remove_dir_all(data).unwrap()),
+        ("renamed", |data| fs::rename(data, data.with_extension("old")).unwrap()),
+        ("journals removed", |data| fs::remove_dir_all(data.join("journal")).unwrap()),
+        ("replaced", |data| {
+            fs::rename(data, data.with_extension("old")).unwrap();
+            copy(&data.with_extension("old"), data);
+        }),
+        ("journals copied", |data| {
+            let (from, to) = (data.join("journal"), data.join("copy"));
+            copy(&from, &to);
+            fs::remove_dir_all(&from).unwrap();
+            fs::rename(to, from).unwrap();
+        }),
+    ];
+    for (what, harm) in harms {
+        for idle in [false, true] {
+            let directory = TempDir::new().unwrap();
+            let data = directory.path().join("data");
+            let process = Process::start(&data);
+            let mut publisher = Publisher::new(&process.address);
+            publisher.publish_confirmed(10);
+            harm(&data);
+            if !idle {
+                publisher.publish(1000);
+                while publisher.receive() {}
+                assert_eq!(publisher.confirmed, 10, "{what}: confirmed and lost");
+            }
+            let (code, text) = process.end();
+            assert_eq!((code, text.lines().count()), (Some(1), 1), "{what}: {text}");
+            assert!(text.contains("removed, renamed or replaced"), "{what}: {text}");
+        }
+    }
 }

@@ -15,13 +15,14 @@
 //! replay relies on: it gives the same result however often it is begun.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use log::{info, warn};
 
 use crate::ids::QueueId;
 use crate::mutants::mutant;
-use crate::store::{Entry, Place, Recovery, Store, StoreError};
+use crate::store::{Entry, InUse, Place, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::access::Access;
@@ -191,6 +192,11 @@ impl Broker {
             self.apply_policies(vhost);
         }
         Ok(())
+    }
+
+    /// Says whether the journal is still where the next start will find it, on any thread.
+    pub fn journal_in_use(&mut self) -> Arc<InUse> {
+        self.store.journal().in_use()
     }
 
     /// Makes what the start has journaled durable. In a new directory that comes before any client:

@@ -218,6 +218,7 @@ impl Server {
             spawn("follower", move || follower::run(&lines, &inbox))?;
         }
         start_hashing(&logins)?;
+        let journal = broker.journal_in_use();
         let core = start_core(broker, time, &sender, receiver, router)?;
         let options = connection_options(config, logins, memory, identity);
         let most = config.limits.connection_max.unwrap_or(usize::MAX);
@@ -226,7 +227,7 @@ impl Server {
         let inside = (Bell::new()?, seats, bells);
         let proxies = config.proxy_from.clone();
         let rim = Arc::new(Rim::new(clock, sender, options, vitals, inside, proxies));
-        let watch = Arc::new(Watch::new(config.data_dir.clone()));
+        let watch = Arc::new(Watch::new(config.data_dir.clone(), journal));
         watch.limit(config.disk_limit(memory), config.memory_limit(memory));
         let (watched, watching) = (Arc::clone(&rim), Arc::clone(&watch));
         spawn("watchdog", move || watchdog::run(&watching, &watched))?;

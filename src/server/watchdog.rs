@@ -6,15 +6,18 @@
 //! past by then.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use log::warn;
+use log::debug;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::broker::Measures;
+use crate::store::InUse;
 
 use super::clock::Jumps;
+use super::fatal;
 use super::inbox::Input;
 use super::memory;
 use super::rim::Rim;
@@ -30,6 +33,8 @@ const ALARMED: Duration = Duration::from_millis(200);
 pub(super) struct Watch {
     /// A directory on the disk.
     pub(super) directory: PathBuf,
+    /// The journal in it, which must stay where it is.
+    journal: Arc<InUse>,
     disk_limit: AtomicU64,
     memory_limit: AtomicU64,
 }
@@ -39,6 +44,9 @@ pub(super) fn run(watch: &Watch, rim: &Rim) {
     let mut alarmed = false;
     let mut jumps = Jumps::new(&rim.clock);
     loop {
+        if let Err(error) = watch.journal.check() {
+            fatal(&error);
+        }
         let measures = watch.measure();
         rim.vitals.measured(measures);
         let alarming = measures.alarming();
@@ -62,8 +70,8 @@ fn sleep(rim: &Rim, at_most: Duration) -> bool {
 
 impl Watch {
     /// Looks at the disk of this directory; nothing is too low yet.
-    pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, disk_limit: AtomicU64::new(0), memory_limit: AtomicU64::new(0) }
+    pub(super) fn new(directory: PathBuf, journal: Arc<InUse>) -> Self {
+        Self { directory, journal, disk_limit: AtomicU64::new(0), memory_limit: AtomicU64::new(0) }
     }
 
     /// From now on publishers are blocked below so many free octets of the disk, or above so many
@@ -73,21 +81,21 @@ impl Watch {
         self.memory_limit.store(memory, Ordering::Relaxed);
     }
 
-    /// What there is now. What cannot be measured is taken for good.
+    /// What there is now. A directory that cannot be reached is a reason for an alarm.
     pub(super) fn measure(&self) -> Measures {
-        let disk_free = match rustix::fs::statvfs(&self.directory) {
-            Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
-            Err(error) => {
-                warn!("cannot measure the disk of {}: {error}", self.directory.display());
-                u64::MAX
-            }
-        };
+        let disk = rustix::fs::statvfs(&self.directory);
+        if let Err(error) = &disk {
+            debug!("cannot measure the disk of {}: {error}", self.directory.display());
+        }
+        let disk_unreachable = disk.is_err();
+        let disk_free = disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         let memory_limit = self.memory_limit.load(Ordering::Relaxed);
         Measures {
             disk_free,
             disk_limit: self.disk_limit.load(Ordering::Relaxed),
             memory_used: if memory_limit > 0 { memory::used() } else { 0 },
             memory_limit,
+            disk_unreachable,
         }
     }
 }
@@ -102,10 +110,21 @@ pub(super) fn disk_total(directory: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{MemoryDisk, Store, StoreOptions};
+
+    #[test]
+    fn a_directory_that_cannot_be_reached_is_an_alarm_whatever_the_limit() {
+        let disk = Arc::new(MemoryDisk::new());
+        let (mut store, _) = Store::open(disk, StoreOptions::default()).unwrap();
+        let watch = Watch::new("/nowhere/at/all".into(), store.journal().in_use());
+        assert!(watch.measure().alarming());
+    }
 
     #[test]
     fn this_machine_can_be_measured() {
-        let watch = Watch::new("/".into());
+        let disk = Arc::new(MemoryDisk::new());
+        let (mut store, _) = Store::open(disk, StoreOptions::default()).unwrap();
+        let watch = Watch::new("/".into(), store.journal().in_use());
         watch.limit(0, 1);
         let measures = watch.measure();
         assert!(measures.disk_free < u64::MAX);

@@ -21,6 +21,7 @@ use super::directory::{Directory, SyncFile};
 use super::entry::{self, Place};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
+use super::in_use::InUse;
 use super::journal_file::{Found, Generations, JournalFile};
 use super::offset;
 use super::options::StoreOptions;
@@ -88,6 +89,7 @@ pub struct Journal {
     delivered: Option<Run>,
     settled: Option<Run>,
     progress: Arc<Progress>,
+    in_use: Arc<InUse>,
 }
 
 /// Consecutive messages of one queue to which the same happened.
@@ -124,6 +126,8 @@ impl Journal {
         let files = file.sync_files(&directory);
         let JournalFile { slot, path, file, length, .. } = file;
         let room = Room::new((path, file), length, options, directory.health.clone());
+        let in_use = InUse::new(Arc::clone(&directory.disk), directory.health.clone());
+        let in_use = Arc::new(in_use);
         Self {
             directory,
             writer,
@@ -139,6 +143,7 @@ impl Journal {
             delivered: None,
             settled: None,
             progress: Arc::default(),
+            in_use,
         }
     }
 
@@ -147,6 +152,7 @@ impl Journal {
         self.files = file.sync_files(&self.directory);
         let JournalFile { slot, path, file, length, .. } = file;
         self.slot = slot;
+        self.in_use.set(path.clone(), Arc::clone(&file));
         self.room.switch(path, file, length);
     }
 
@@ -169,6 +175,7 @@ impl Journal {
         self.generation = generation;
         let JournalFile { slot, path, file, length, .. } = file;
         self.slot = slot;
+        self.in_use.set(path.clone(), Arc::clone(&file));
         self.room.switch(path, file, length);
     }
 
@@ -312,6 +319,7 @@ impl Journal {
             point: self.point(),
             files: self.older_files().chain(current.iter().cloned()).chain(mark).collect(),
             progress: Arc::clone(&self.progress),
+            in_use: Arc::clone(&self.in_use),
         }
     }
 
@@ -342,6 +350,11 @@ impl Journal {
 
     pub(super) fn queue_max(&self) -> QueueId {
         self.writer.queue_max
+    }
+
+    /// Says whether the file that is written is still in its place, on any thread.
+    pub fn in_use(&self) -> Arc<InUse> {
+        Arc::clone(&self.in_use)
     }
 
     /// Up to where everything is written.

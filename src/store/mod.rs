@@ -66,6 +66,8 @@ mod entry;
 
 mod room;
 
+mod in_use;
+
 mod sync;
 
 mod journal_file;
@@ -97,6 +99,7 @@ pub use directory::SyncFile;
 pub use disk::{Disk, DiskFile, Fault, MemoryDisk, Overlay, ReadOnlyDisk, RealDisk};
 pub use entry::{Entry, Outstanding, Place};
 pub use error::StoreError;
+pub use in_use::InUse;
 pub use inspect::{
     Damage, Inspection, JournalFile, PlainFile, Problem, RawRecord, SegmentFile, SnapshotFile,
     inspect, raw_records,

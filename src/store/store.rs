@@ -343,6 +343,7 @@ impl Store {
     pub fn close(mut self) -> Result<(), StoreError> {
         self.journal.write()?;
         self.journal.sync_request().run()?;
+        self.journal.in_use().end();
         match self.directory.write_clean_mark() {
             Err(error) if error.is_passing() => {
                 log::warn!("{error}: the next start replays the journal");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::directory::SyncFile;
 use super::error::StoreError;
+use super::in_use::InUse;
 use crate::ids::SyncPoint;
 
 /// How far syncing has got; shared with those who sync.
@@ -28,6 +29,7 @@ pub struct SyncRequest {
     pub point: SyncPoint,
     pub(super) files: Vec<SyncFile>,
     pub(super) progress: Arc<Progress>,
+    pub(super) in_use: Arc<InUse>,
 }
 
 impl SyncRequest {
@@ -40,6 +42,8 @@ impl SyncRequest {
         for file in &self.files {
             file.sync()?;
         }
+        // What is synced to a file that no name leads to is lost.
+        self.in_use.check()?;
         self.progress.raise(self.point);
         Ok(())
     }

@@ -365,7 +365,8 @@ impl Stage {
         else {
             return Err("four numbers".to_owned());
         };
-        let measures = Measures { disk_free, disk_limit, memory_used, memory_limit };
+        let measures =
+            Measures { disk_free, disk_limit, memory_used, memory_limit, disk_unreachable: false };
         self.broker.as_mut().ok_or("no broker")?.measured(&measures);
         Ok(())
     }

@@ -60,11 +60,16 @@ pub struct Measures {
     pub memory_used: u64,
     /// Above this, publishers are blocked.
     pub memory_limit: u64,
+    /// The data directory cannot be reached, so nothing is known of its disk.
+    pub disk_unreachable: bool,
 }
 
 impl Measures {
     /// Whether there is too little disk, as a reason for clients.
     fn disk(&self) -> Option<String> {
+        if self.disk_unreachable {
+            return Some("low on disk: the data directory cannot be reached".to_owned());
+        }
         (self.disk_free < self.disk_limit).then(|| {
             let (free, limit) = (amount(self.disk_free), amount(self.disk_limit));
             format!("low on disk: {free} free of at least {limit}")
@@ -370,13 +375,14 @@ mod tests {
 
     #[test]
     fn a_reason_carries_its_figures() {
-        let calm = Measures { disk_free: 50, disk_limit: 50, memory_used: 9, memory_limit: 0 };
+        let calm = Measures { disk_free: 50, disk_limit: 50, ..Measures::default() };
         assert!(!calm.alarming());
         let measures = Measures {
             disk_free: 12_345_678,
             disk_limit: 50_000_000,
             memory_used: 20_000_000_000,
             memory_limit: 999_999,
+            disk_unreachable: false,
         };
         assert_eq!(measures.disk().unwrap(), "low on disk: 12 MB free of at least 50 MB");
         assert_eq!(measures.memory().unwrap(), "low on memory: 20 GB used of at most 999 kB");

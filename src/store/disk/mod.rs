@@ -41,6 +41,14 @@ pub trait Disk: Send + Sync {
     /// `WouldBlock` if another process has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>>;
 
+    /// Which file a name leads to: a number for the disk and one on it. None if that cannot be known.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
+    fn identity(&self, _path: &Path) -> io::Result<Option<(u64, u64)>> {
+        Ok(None)
+    }
+
     /// Makes a directory; one that is there already is fine.
     ///
     /// # Errors
@@ -128,6 +136,14 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Those of the operating system.
     fn set_len(&self, length: u64) -> io::Result<()>;
+
+    /// Which file this is, as [`Disk::identity`] says of names.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn identity(&self) -> io::Result<Option<(u64, u64)>> {
+        Ok(None)
+    }
 
     /// The file's length in octets.
     ///

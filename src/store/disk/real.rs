@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -67,6 +67,11 @@ impl Disk for RealDisk {
         let file = file.open(self.root.join(path))?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(file))
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<(u64, u64)>> {
+        let found = fs::symlink_metadata(self.root.join(path))?;
+        Ok(Some((found.dev(), found.ino())))
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
@@ -164,6 +169,11 @@ impl DiskFile for RealFile {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.file.set_len(length)
+    }
+
+    fn identity(&self) -> io::Result<Option<(u64, u64)>> {
+        let found = self.file.metadata()?;
+        Ok(Some((found.dev(), found.ino())))
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -80,6 +80,10 @@ impl DiskFile for MemoryFile {
         self.set(size(length)?)
     }
 
+    fn identity(&self) -> io::Result<Option<(u64, u64)>> {
+        Ok(Some((0, Arc::as_ptr(&self.content) as u64)))
+    }
+
     fn len(&self) -> io::Result<u64> {
         self.faults.call()?;
         Ok(self.content.lock().live.len() as u64)

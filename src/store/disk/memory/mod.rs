@@ -146,6 +146,11 @@ impl Disk for MemoryDisk {
         Ok(Box::new(MemoryLock(Arc::clone(&self.locked))))
     }
 
+    fn identity(&self, path: &Path) -> io::Result<Option<(u64, u64)>> {
+        let content = self.tree.lock().live.files.get(path).cloned();
+        Ok(Some((0, Arc::as_ptr(&content.ok_or(io::ErrorKind::NotFound)?) as u64)))
+    }
+
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         self.faults.change()?;
         self.tree.lock().change(Names::Directory(path.to_owned()));
