@@ -13,10 +13,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+mod shared;
+
+pub use shared::{BodyPlace, Shared};
+
 /// Bytes that stay in place as long as somebody holds the `Arc` around them.
 pub trait Backing: Send + Sync {
     /// The bytes of `span`, which the holder knows to be inside.
     fn slice(&self, span: Span) -> &[u8];
+
+    /// What the holders of a message that went to several queues share; None for any other.
+    fn shared(&self) -> Option<&Shared> {
+        None
+    }
 }
 
 impl Backing for Vec<u8> {
@@ -65,6 +74,22 @@ impl Backing for Overlaid {
     }
 }
 
+/// The backing of a message that went to several queues.
+struct SharedBacking {
+    below: Arc<dyn Backing>,
+    shared: Shared,
+}
+
+impl Backing for SharedBacking {
+    fn slice(&self, span: Span) -> &[u8] {
+        self.below.slice(span)
+    }
+
+    fn shared(&self) -> Option<&Shared> {
+        Some(&self.shared)
+    }
+}
+
 /// A published message: routing facts, properties and body. Cloning shares the bytes.
 #[derive(Clone)]
 pub struct Message {
@@ -72,6 +97,8 @@ pub struct Message {
     parts: Parts,
     property_flags: u16,
     persistent: bool,
+    /// Whether the backing has something that its holders share.
+    is_shared: bool,
 }
 
 impl Message {
@@ -81,7 +108,7 @@ impl Message {
             [high, low, ..] => u16::from_be_bytes([*high, *low]),
             _ => 0,
         };
-        Self { backing, parts, property_flags, persistent }
+        Self { backing, parts, property_flags, persistent, is_shared: false }
     }
 
     /// A message with bytes of its own: for tests, and for messages that the broker makes itself.
@@ -133,6 +160,23 @@ impl Message {
         let backing = Overlaid { below: Arc::clone(&self.backing), properties };
         let properties = Span { start: OVERLAID, length };
         Self::new(Arc::new(backing), Parts { properties, ..self.parts }, self.persistent)
+    }
+
+    /// The same message for several queues: what they keep of it in common is counted and stored
+    /// once.
+    #[must_use]
+    pub fn for_several(&self) -> Self {
+        if self.is_shared {
+            return self.clone();
+        }
+        let (below, shared) = (Arc::clone(&self.backing), Shared::default());
+        let backing = Arc::new(SharedBacking { below, shared });
+        Self { backing, is_shared: true, ..self.clone() }
+    }
+
+    /// What its holders share, if it went to several queues.
+    pub fn shared(&self) -> Option<&Shared> {
+        if self.is_shared { self.backing.shared() } else { None }
     }
 
     /// The same message for a queue that keeps all its messages, whatever their publisher asks.

@@ -16,12 +16,18 @@ const NOON: u64 = 1_700_000_000_000;
 struct Page {
     segment: Vec<u8>,
     journal: Vec<u8>,
+    reference: Vec<u8>,
+    body: Vec<u8>,
 }
+
+/// The fenced blocks, in the order of the fields of [`Page`].
+const BLOCKS: [&str; 4] = ["hex segment", "hex journal", "hex reference", "hex body"];
 
 impl Page {
     fn read() -> Self {
         let text = std::fs::read_to_string(PAGE).expect("the page is there");
-        Self { segment: octets(&text, "hex segment"), journal: octets(&text, "hex journal") }
+        let [segment, journal, reference, body] = BLOCKS.map(|name| octets(&text, name));
+        Self { segment, journal, reference, body }
     }
 }
 
@@ -58,8 +64,16 @@ fn message(number: u64, persistent: bool) -> Message {
 /// What the store writes when it is asked for what the page tells.
 fn written() -> Page {
     let disk = MemoryDisk::new();
-    let opened = Store::open(Arc::new(disk.clone()), StoreOptions::default());
+    // The page's shared body is short.
+    let options = StoreOptions { shared_bytes_min: 0, ..StoreOptions::default() };
+    let opened = Store::open(Arc::new(disk.clone()), options);
     let (mut store, _) = opened.expect("an empty disk opens");
+    let shared = message(8, true).for_several();
+    for queue in [8, 9] {
+        let mut log = store.log(QueueId(queue), true);
+        log.append(Ordinal(8), &shared, Timestamp(NOON));
+        log.flush().expect("there is room");
+    }
     let mut log = store.log(QUEUE, true);
     log.append(Ordinal(5), &message(5, true), Timestamp(NOON));
     log.append(Ordinal(6), &message(6, false), Timestamp(NOON + 20));
@@ -81,7 +95,21 @@ fn written() -> Page {
     Page {
         segment: read("queues/7/00000001.segment", page.segment.len()),
         journal: read("journal/0001.journal", page.journal.len()),
+        reference: blank(read("queues/9/00000001.segment", page.reference.len())),
+        body: shown(read("bodies/00000001.segment", page.body.len())),
     }
+}
+
+/// A segment without its header, which the page does not show of every one.
+fn blank(mut segment: Vec<u8>) -> Vec<u8> {
+    segment[..1024].fill(0);
+    segment
+}
+
+/// A segment without the copy of its header.
+fn shown(mut segment: Vec<u8>) -> Vec<u8> {
+    segment[80..1024].fill(0);
+    segment
 }
 
 /// Puts `octets` into the fenced block `name`, line by line.
@@ -104,12 +132,16 @@ fn the_store_writes_what_the_page_shows() {
     let written = written();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let text = std::fs::read_to_string(PAGE).expect("the page is there");
-        let text = update(&text, "hex segment", &written.segment);
-        std::fs::write(PAGE, update(&text, "hex journal", &written.journal)).expect("it is ours");
+        let Page { segment, journal, reference, body } = &written;
+        let blocks = BLOCKS.into_iter().zip([segment, journal, reference, body]);
+        let text = blocks.fold(text, |text, (name, octets)| update(&text, name, octets));
+        std::fs::write(PAGE, text).expect("it is ours");
     }
     let page = Page::read();
     assert_eq!(page.segment, written.segment);
     assert_eq!(page.journal, written.journal);
+    assert_eq!(page.reference, written.reference);
+    assert_eq!(page.body, written.body);
 }
 
 #[test]
@@ -119,7 +151,7 @@ fn the_store_reads_the_journal_of_the_page() {
         disk.create_directory(Path::new(directory)).expect("it is a new disk");
     }
     let files: [(&str, &[u8]); 2] =
-        [("version", b"leveret 1\n"), ("journal/0001.journal", &Page::read().journal)];
+        [("version", b"leveret 2\n"), ("journal/0001.journal", &Page::read().journal)];
     for (path, octets) in files {
         let file = disk.create(Path::new(path)).expect("it is a new disk");
         file.write_all_at(octets, 0).expect("there is room");

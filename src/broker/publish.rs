@@ -207,6 +207,9 @@ impl Broker {
     /// it; one that comes from another queue leaves it by the same record.
     pub(super) fn enqueue(&mut self, message: &Message, source: Option<Source>) -> Outcome {
         let queues = std::mem::take(&mut self.scratch.queues);
+        let several =
+            (queues.len() > 1 && self.store.shares(message)).then(|| message.for_several());
+        let message = several.as_ref().unwrap_or(message);
         let mut places = std::mem::take(&mut self.places);
         places.clear();
         let mut promise = Promise::Nothing;

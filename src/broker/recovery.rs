@@ -21,6 +21,7 @@ use hashbrown::HashMap;
 use log::{info, warn};
 
 use crate::ids::QueueId;
+use crate::message::Message;
 use crate::mutants::mutant;
 use crate::store::{Entry, InUse, Place, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
@@ -113,7 +114,8 @@ impl Broker {
             else {
                 continue;
             };
-            batch.add(&places, message, published, replays);
+            let shares = |message: &Message| self.store.shares(message);
+            batch.add(&places, (message, published), replays, shares);
             if batch.is_full() {
                 self.restore_batch(std::mem::take(&mut batch), replays)?;
             }

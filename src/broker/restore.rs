@@ -46,9 +46,9 @@ impl Batch {
     pub(super) fn add(
         &mut self,
         places: &[Place],
-        message: Message,
-        published: Timestamp,
+        (message, published): (Message, Timestamp),
         replays: &mut Replays,
+        shares: impl Fn(&Message) -> bool,
     ) {
         let (index, before) = (self.messages.len(), self.places);
         for Place { queue, ordinal, .. } in places {
@@ -65,7 +65,8 @@ impl Batch {
         }
         if self.places > before {
             self.octets += message.size();
-            self.messages.push((message, published));
+            let several = self.places > before + 1 && shares(&message);
+            self.messages.push((if several { message.for_several() } else { message }, published));
         }
     }
 
@@ -223,12 +224,8 @@ fn take_again(
 ) -> Result<(), StoreError> {
     let Some(last) = replay.last_touched() else { return Ok(()) };
     while let Some(level) = queue.level_mut(priority)
-        && let Some(stored) = level.log_mut().take()?
+        && let Some(stored) = level.log_mut().take_unless(|ordinal| replay.is_gone(ordinal))?
     {
-        if replay.is_gone(stored.ordinal) {
-            level.log_mut().release(stored.location);
-            continue;
-        }
         let untouched = stored.ordinal > last;
         restore_logged(queue, priority, replay, stored, budget);
         if untouched {
@@ -340,7 +337,7 @@ mod tests {
         }
 
         fn resident(&mut self) -> u64 {
-            self.broker().queues.values().map(|queue| queue.resident().1).sum()
+            RESIDENT_BYTES_MAX - self.broker().budget.left()
         }
     }
 

@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::{Ordinal, QueueId};
+use hashbrown::HashMap;
+
+use crate::ids::{Ordinal, QueueId, Timestamp};
+use crate::message::{Message, Shared};
 use crate::store::{CheckpointJob, Outstanding, Place, Snapshot, StoreError};
 use crate::wire::Method;
 
@@ -51,6 +54,7 @@ impl Broker {
         let mut delayed = self.delayed_by_queue();
         let mut ids: Vec<_> = self.queues.keys().copied().collect();
         ids.sort_unstable();
+        let mut shared = SharedMessages::default();
         for id in &ids {
             let Some(queue) = self.queues.get(id) else { continue };
             if queue.declared.persists() {
@@ -61,9 +65,11 @@ impl Broker {
                     queue,
                     unacked.get(id).map_or(&[], Vec::as_slice),
                     delayed,
+                    &mut shared,
                 );
             }
         }
+        shared.put(&mut snapshot);
         let mut files = Vec::new();
         for id in &ids {
             if let Some(queue) = self.queues.get_mut(id)
@@ -165,6 +171,7 @@ fn snapshot_queue(
     queue: &Queue,
     unacked: &[&Item],
     mut delayed: Vec<Outstanding>,
+    shared: &mut SharedMessages,
 ) {
     for level in queue.levels() {
         if level.id != queue.id {
@@ -185,11 +192,41 @@ fn snapshot_queue(
             if let Held::Resident(message) = &item.held {
                 let (ordinal, deliveries) = (item.ordinal, item.deliveries);
                 let place = Place { queue: level.id, ordinal, deliveries };
-                snapshot.publish(&[place], message, item.published);
+                if !shared.add(place, message, item.published) {
+                    snapshot.publish(&[place], message, item.published);
+                }
             }
             if item.returns > 0 {
                 snapshot.give_back(level.id, item.ordinal, item.returns);
             }
+        }
+    }
+}
+
+/// Messages that several queues keep in memory: each is put once, behind all queues.
+#[derive(Default)]
+struct SharedMessages {
+    messages: Vec<(Message, Timestamp, Vec<Place>)>,
+    /// Where each is among them, by what its holders share.
+    found: HashMap<(*const Shared, Timestamp), usize>,
+}
+
+impl SharedMessages {
+    /// Adds a place of a message, if it is one for several queues.
+    fn add(&mut self, place: Place, message: &Message, published: Timestamp) -> bool {
+        let Some(shared) = message.shared() else { return false };
+        let next = self.messages.len();
+        let index = *self.found.entry((std::ptr::from_ref(shared), published)).or_insert(next);
+        match self.messages.get_mut(index) {
+            Some((_, _, places)) => places.push(place),
+            None => self.messages.push((message.clone(), published, vec![place])),
+        }
+        true
+    }
+
+    fn put(self, snapshot: &mut Snapshot) {
+        for (message, published, places) in self.messages {
+            snapshot.publish(&places, &message, published);
         }
     }
 }

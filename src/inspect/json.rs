@@ -38,6 +38,7 @@ pub(super) fn print(
         "changes": changes,
         "queues": recovered_queues,
         "logs": logs,
+        "shared_bodies": found.bodies.iter().map(segment).collect::<Vec<_>>(),
         "set_aside": found.bad.iter().map(plain).collect::<Vec<_>>(),
         "problems": found.problems.iter().map(problem).collect::<Vec<_>>(),
     });

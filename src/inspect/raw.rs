@@ -38,6 +38,13 @@ fn describe(record: &RawRecord) -> (Vec<Fact>, Option<(&Message, Timestamp)>) {
         RawRecord::Damaged(octets) => {
             (vec![("record", json!("damaged")), ("octets", json!(octets))], None)
         }
+        RawRecord::Lost(queue, ordinal) => {
+            let ordinal = ("ordinal", json!(ordinal.0));
+            (vec![("record", json!("lost")), ("queue_id", json!(queue.0)), ordinal], None)
+        }
+        RawRecord::Body(stored) => {
+            (vec![("record", json!("body"))], Some((&stored.message, stored.published)))
+        }
         RawRecord::Message(queue, stored) => {
             let ordinal = ("ordinal", json!(stored.ordinal.0));
             let facts = vec![("record", json!("message")), ("queue_id", json!(queue.0)), ordinal];

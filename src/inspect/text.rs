@@ -28,6 +28,7 @@ pub(super) fn print(
         section(out, "users, vhosts, policies", &recovered.changes, Clone::clone)?;
     }
     queues(found, recovered, out)?;
+    section(out, "shared bodies", &found.bodies, segment)?;
     section(out, "set aside", &found.bad, plain)?;
     section(out, "problems", &found.problems, problem)?;
     if let Some(refusal) = &found.refusal {

@@ -1,10 +1,11 @@
 //! The files of journals: which one was found, which one is written next.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::{Directory, SyncFile};
+use super::directory::{Directory, JOURNALS, SNAPSHOTS, SyncFile, journal_path};
 use super::disk::{DiskFile, Unmade};
+use super::error::StoreError;
 use super::header::Previous;
 
 /// The number of a journal, and the last one before it of which anything was written.
@@ -40,6 +41,14 @@ impl JournalFile {
         Self { slot, path, file: Arc::new(Unmade), length, new: false }
     }
 
+    /// A new file, without room.
+    pub(super) fn create(directory: &Directory, slot: u64) -> Result<Self, StoreError> {
+        let path = journal_path(slot);
+        let file = directory.disk.create(&path);
+        let file = file.map_err(|source| StoreError::io("create", &path, source))?;
+        Ok(Self { slot, path, file, length: 0, new: true })
+    }
+
     /// What is to be synced of it: the directory too, if the file is new.
     pub(super) fn sync_files(&self, directory: &Directory) -> Vec<SyncFile> {
         let mut files = vec![SyncFile::open(directory, self.path.clone(), Arc::clone(&self.file))];
@@ -48,4 +57,13 @@ impl JournalFile {
         }
         files
     }
+}
+
+/// Syncs the journals that were found, and the names of journals and snapshots.
+pub(super) fn sync_found(directory: &Directory, journals: &[Found]) -> Result<(), StoreError> {
+    for found in journals {
+        SyncFile::named(directory, journal_path(found.slot)).sync()?;
+    }
+    directory.sync_directory(Path::new(JOURNALS))?;
+    directory.sync_directory(Path::new(SNAPSHOTS))
 }

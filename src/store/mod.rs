@@ -3,6 +3,7 @@
 //! ```text
 //!                          files                          kept until
 //!   router ──▶ queue logs  queues/7/00000003.segment      all is settled   a backlog waits here
+//!          ──▶ bodies      bodies/00000005.segment        no log refers    long ones of many queues
 //!          ──▶ journal     journal/0002.journal           two checkpoints  promises are made here
 //!          ──▶ snapshots   snapshots/0000000000000005..   two more         recovery begins here
 //! ```
@@ -54,7 +55,11 @@ mod directory;
 
 mod segment;
 
+mod log_state;
+
 mod reader;
+
+mod bodies;
 
 mod log;
 
@@ -106,12 +111,13 @@ pub use inspect::{
 };
 pub use journal::Journal;
 pub use log::{Cursor, Gap, QueueLog, Views};
+pub use log_state::LogState;
 pub use mapping::Mapping;
 pub use offset::StreamOffset;
 pub use options::StoreOptions;
 pub use reader::Stored;
 pub use recovery::{Entries, Recovery};
-pub use segment::{Location, LogState};
+pub use segment::Location;
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use sync::SyncRequest;

@@ -16,6 +16,9 @@ pub struct StoreOptions {
     /// So many octets stay reserved at the journal's end. They are used when nothing else is left:
     /// on a full disk what makes room (acknowledgements, purges, deletions) has to be written too.
     pub journal_bytes_spare: u64,
+    /// A body of at least so many bytes that goes to several queues is written once, and their logs
+    /// refer to it. Below that a copy costs less than a reference.
+    pub shared_bytes_min: u32,
     /// The most files of queue logs that are kept open to be written.
     pub open_files_max: usize,
 }
@@ -29,6 +32,7 @@ impl Default for StoreOptions {
             journal_bytes_early: 32 << 20,
             journal_bytes_prepared: 4 << 20,
             journal_bytes_spare: 8 << 20,
+            shared_bytes_min: 4 << 10,
             open_files_max: 1024,
         }
     }
@@ -72,6 +76,7 @@ impl StoreOptions {
         journal_bytes_early: 32 << 10,
         journal_bytes_prepared: 16 << 10,
         journal_bytes_spare: 16 << 10,
+        shared_bytes_min: 64,
         open_files_max: 1024,
     };
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::codec::Source;
-use super::content;
+use super::content::{self, Reference};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind};
 use super::mapping::Mapping;
@@ -38,10 +38,54 @@ pub(super) struct SegmentReader {
     least: u32,
 }
 
-/// What was found at a place in a segment.
-pub(super) enum Found {
+/// A message's record as it was found.
+pub(super) struct Found {
+    /// Its place in the queue.
+    pub ordinal: Ordinal,
+    /// Where it is in the log.
+    pub location: Location,
+    /// When it was published.
+    pub published: Timestamp,
+    /// The message, or where it is among the shared bodies.
+    pub content: Content,
+}
+
+/// The content of a message's record.
+pub(super) enum Content {
+    /// The message.
+    Message(Message),
+    /// Where it is among the shared bodies.
+    Reference(Reference),
+}
+
+impl Found {
+    pub(super) fn persistent(&self) -> bool {
+        match &self.content {
+            Content::Message(message) => message.persistent(),
+            Content::Reference(reference) => reference.persistent,
+        }
+    }
+
+    /// The message's size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        match &self.content {
+            Content::Message(message) => message.size(),
+            Content::Reference(reference) => reference.size,
+        }
+    }
+
+    pub(super) fn reference(&self) -> Option<&Reference> {
+        match &self.content {
+            Content::Message(_) => None,
+            Content::Reference(reference) => Some(reference),
+        }
+    }
+}
+
+/// What is at a place in a segment.
+pub(super) enum Next {
     /// A message, and where the next record is.
-    Message(Stored, Location),
+    Message(Found, Location),
     /// Octets that are no message, up to this place in the file.
     Damaged(usize),
     /// The segment's end.
@@ -103,20 +147,20 @@ impl SegmentReader {
     }
 
     /// What is at a place, which is the segment's first or follows the last one asked for.
-    pub(super) fn next(&mut self, at: Location) -> Found {
+    pub(super) fn next(&mut self, at: Location) -> Next {
         let bytes = self.mapping.bytes();
         match record::step(bytes, at.octet(), self.seed, self.least) {
             Step::Record(record) => {
                 let next = Location { offset: offset(record.payload.end), ..at };
                 self.least = record.sequence.saturating_add(1);
                 match self.message(at, &record) {
-                    Some(stored) => Found::Message(stored, next),
-                    None => Found::Damaged(record.payload.end),
+                    Some(found) => Next::Message(found, next),
+                    None => Next::Damaged(record.payload.end),
                 }
             }
-            Step::Damaged(range) => Found::Damaged(range.end),
-            Step::End { torn: true } => Found::Damaged(bytes.len()),
-            Step::End { torn: false } => Found::End,
+            Step::Damaged(range) => Next::Damaged(range.end),
+            Step::End { torn: true } => Next::Damaged(bytes.len()),
+            Step::End { torn: false } => Next::End,
         }
     }
 
@@ -135,10 +179,28 @@ impl SegmentReader {
         self.least = least;
     }
 
+    /// The last record is looked for once more.
+    pub(super) fn go_back(&mut self) {
+        self.least = self.least.saturating_sub(1);
+    }
+
     /// The message at a place where one was taken before. None if it is damaged.
-    pub(super) fn at(&self, location: Location) -> Option<Stored> {
+    pub(super) fn at(&self, location: Location) -> Option<Found> {
         let record = record::read(self.mapping.bytes(), location.octet(), self.seed)?;
         self.message(location, &record)
+    }
+
+    /// The shared message of a reference. None if it is damaged or another. With `verified` its
+    /// checksum was found right before.
+    pub(super) fn body(&self, reference: &Reference, verified: bool) -> Option<Message> {
+        let (bytes, at) = (self.mapping.bytes(), reference.place.offset as usize);
+        let checksum = reference.place.checksum;
+        let record = record::read_again(bytes, at, checksum)?;
+        if !verified {
+            record::read(bytes, at, self.seed)?;
+        }
+        let parts = content::parts(&mut Source::new(bytes, record.payload))?;
+        Some(Message::new(Arc::clone(&self.mapping).backing(), parts, reference.persistent))
     }
 
     /// The octets from a place where no message is, up to the next one.
@@ -152,18 +214,22 @@ impl SegmentReader {
         bytes.get(location.octet()..end).unwrap_or_default()
     }
 
-    fn message(&self, at: Location, record: &Record) -> Option<Stored> {
-        let persistent = match record.kind {
-            Kind::Transient => false,
-            Kind::Persistent => true,
-            Kind::Entry => return None,
+    fn message(&self, at: Location, record: &Record) -> Option<Found> {
+        let bytes = self.mapping.bytes();
+        let source = &mut Source::new(bytes, record.payload.clone());
+        let content = match record.kind {
+            Kind::Entry => Content::Reference(Reference::take(bytes, source)?),
+            Kind::Transient | Kind::Persistent => {
+                let backing = Arc::clone(&self.mapping).backing();
+                let persistent = record.kind == Kind::Persistent;
+                Content::Message(Message::new(backing, content::parts(source)?, persistent))
+            }
         };
-        let parts = content::parts(&mut Source::new(self.mapping.bytes(), record.payload.clone()))?;
         let time = i32::from_le_bytes(record.extra.to_le_bytes());
-        Some(Stored {
+        Some(Found {
             ordinal: Ordinal(self.header.base.checked_add(u64::from(record.sequence))?),
             location: Location { offset: offset(at.octet()), ..at },
-            message: Message::new(Arc::clone(&self.mapping).backing(), parts, persistent),
+            content,
             published: Timestamp(self.header.time.0.saturating_add_signed(i64::from(time))),
         })
     }

@@ -6,8 +6,10 @@
 //!
 //!   kind 1  a transient message   sequence: its ordinal, extra: its time, both counted from the
 //!   kind 2  a persistent message            numbers in the segment's header
-//!   kind 3  a journal's entry     sequence: which entry of the file it is, from 0
-//!                                 extra: so many entries were known to be synced by then
+//!   kind 3  in a journal          sequence: which entry of the file it is, from 0
+//!           an entry              extra: so many entries were known to be synced by then
+//!           in a segment          sequence and extra: as of a message
+//!           a reference
 //! ```
 //!
 //! The checksum starts from the one of the file's header, xor the record's place in the file, and
@@ -49,6 +51,8 @@ const CANDIDATE_BYTES_MAX: usize = 64 * 1024;
 pub(super) enum Kind {
     Transient,
     Persistent,
+    /// An entry in journals and snapshots; in segments, a message whose body is among the shared
+    /// ones.
     Entry,
 }
 
@@ -91,6 +95,12 @@ pub(super) fn read(bytes: &[u8], at: usize, seed: u32) -> Option<Record> {
     let stored = LittleEndian::read_u32(bytes.get(at..at + 4)?);
     let computed = crc32c::crc32c_append(placed(seed, at), bytes.get(at + 4..record.payload.end)?);
     (stored == computed).then_some(record)
+}
+
+/// The record at `at`, if it has this checksum; whether that is right was found out before.
+pub(super) fn read_again(bytes: &[u8], at: usize, checksum: u32) -> Option<Record> {
+    let record = read_frame(bytes, at)?;
+    (LittleEndian::read_u32(bytes.get(at..at + 4)?) == checksum).then_some(record)
 }
 
 /// What the checksum of a record at `at` begins with. Files are far shorter than 4 GiB.
@@ -255,8 +265,15 @@ impl Gather {
         }
     }
 
-    /// Ends a record.
-    pub(super) fn finish(&mut self, open: &Open, kind: Kind, seed: u32, sequence: u32, extra: u32) {
+    /// Ends a record. Returns its checksum.
+    pub(super) fn finish(
+        &mut self,
+        open: &Open,
+        kind: Kind,
+        seed: u32,
+        sequence: u32,
+        extra: u32,
+    ) -> u32 {
         let bodies = self.shared[open.shared..].iter();
         let shared: usize = bodies.map(|(_, message)| message.body().len()).sum();
         let payload = self.bytes.len() - open.at - RECORD_BYTES + shared;
@@ -278,6 +295,7 @@ impl Gather {
             checksum = crc32c::crc32c_append(checksum, message.body());
         }
         LittleEndian::write_u32(&mut self.bytes[open.at..][..4], checksum);
+        checksum
     }
 
     /// Puts zeros where the next record will be, so that nothing older is read as one.

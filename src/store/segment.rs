@@ -14,20 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codec::{Sink, Source};
-use super::content;
-use super::directory::{Directory, TRANSIENT, log_directory, segment_name};
+use super::content::{self, Reference};
+use super::directory::{BODIES, Directory, SHARED, TRANSIENT, log_directory, segment_name};
 use super::disk::DiskFile;
 use super::error::StoreError;
-use super::header::{Counts, FileHeader, FileKind, Tally};
+use super::header::{Counts, FileHeader, FileKind};
 use super::record::{FIRST_RECORD, Gather, Kind, RECORD_BYTES};
 use crate::ids::{Ordinal, QueueId, Timestamp};
-use crate::message::Message;
+use crate::message::{BodyPlace, Message};
 
 /// The room for segments is a multiple of this.
 const PAGE_BYTES: u64 = 4096;
-
-/// No log gets so many segments that it could not count on.
-const SEGMENTS_MAX: u64 = 1 << 48;
 
 /// Where a record is in a queue's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +39,11 @@ impl Location {
     /// Where a segment begins.
     pub(super) fn start_of(segment: u64) -> Self {
         Self { segment, offset: 0 }
+    }
+
+    /// A place in a segment.
+    pub(super) fn at(segment: u64, offset: u32) -> Self {
+        Self { segment, offset }
     }
 
     /// Where reading goes on in a file, in octets.
@@ -59,45 +61,8 @@ impl Location {
     }
 }
 
-/// How a queue's log stands: everything that its files do not say themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogState {
-    /// The next message to be taken.
-    pub(super) head: Location,
-    /// Behind the last message.
-    pub(super) end: Location,
-    /// What was ever appended.
-    pub(super) appended: Counts,
-    /// What of it is persistent and not yet taken.
-    pub(super) ready: Tally,
-}
-
-impl LogState {
-    /// How many messages are to be taken out of the log after a restart.
-    pub fn ready(&self) -> u64 {
-        self.ready.records
-    }
-
-    pub(super) fn put(&self, sink: &mut impl Sink) {
-        self.head.put(sink);
-        self.end.put(sink);
-        for Tally { records, octets } in [self.appended.all, self.appended.persistent, self.ready] {
-            sink.put_number(records);
-            sink.put_number(octets);
-        }
-    }
-
-    pub(super) fn take(source: &mut Source<'_>) -> Option<Self> {
-        let (head, end) = (Location::take(source)?, Location::take(source)?);
-        let mut tally = || Some(Tally { records: source.number()?, octets: source.number()? });
-        let appended = Counts { all: tally()?, persistent: tally()? };
-        let ready = tally()?;
-        let plausible = head <= end && end.segment <= SEGMENTS_MAX;
-        plausible.then_some(Self { head, end, appended, ready })
-    }
-}
-
-/// Where a queue's segments are.
+/// Where a queue's segments are, or those of the shared bodies.
+#[derive(Clone)]
 pub(super) struct Shelf {
     pub directory: Directory,
     pub queue: QueueId,
@@ -122,20 +87,25 @@ impl Shelf {
         self.path().join(segment_name(number))
     }
 
+    /// Whose segments they are, in names of copies.
+    fn name(&self) -> String {
+        if self.queue == SHARED { BODIES.to_owned() } else { format!("queue-{}", self.queue.0) }
+    }
+
     /// Keeps a segment that cannot be read, under a name where nobody looks for it. Returns whether
     /// there was one.
     pub(super) fn set_aside(&self, number: u64) -> bool {
         self.directory.set_file_aside(
             &self.segment(number),
-            &format!("queue-{}-{}", self.queue.0, segment_name(number)),
+            &format!("{}-{}", self.name(), segment_name(number)),
         )
     }
 
     /// Reports octets of a segment that are no record, and keeps a copy of them.
     pub(super) fn set_octets_aside(&self, segment: u64, at: usize, octets: &[u8]) {
-        let (queue, length) = (self.queue, octets.len());
-        log::error!("queue {queue}, segment {segment}: {length} octets at {at} are damaged");
-        let name = format!("queue-{}-{segment:08}-{at:08}", queue.0);
+        let (path, length) = (self.segment(segment), octets.len());
+        log::error!("{}: {length} octets at {at} are damaged", path.display());
+        let name = format!("{}-{segment:08}-{at:08}", self.name());
         self.directory.set_aside(&name, octets);
     }
 
@@ -170,13 +140,57 @@ pub(super) struct SegmentWriter {
     gather: Gather,
     /// What is gathered.
     pending: Counts,
+    /// Octets of its messages, those included that it only refers to.
+    content: u64,
+    /// The most that these may be.
+    content_max: u64,
+}
+
+/// What is appended to a segment.
+pub(super) enum Appended<'a> {
+    /// A message with its body.
+    Message(&'a Message),
+    /// A reference to a message among the shared bodies.
+    Reference(Reference),
+}
+
+impl Appended<'_> {
+    /// The message's size.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Message(message) => message.size(),
+            Self::Reference(reference) => reference.size,
+        }
+    }
+
+    fn persistent(&self) -> bool {
+        match self {
+            Self::Message(message) => message.persistent(),
+            Self::Reference(reference) => reference.persistent,
+        }
+    }
+
+    /// At most so many octets are needed for its record.
+    fn record_bytes_max(&self) -> u64 {
+        let payload = match self {
+            Self::Message(message) => content::encoded_bytes_max(message),
+            Self::Reference(_) => content::REFERENCE_BYTES_MAX,
+        };
+        RECORD_BYTES as u64 + payload
+    }
 }
 
 impl SegmentWriter {
-    /// Plans a segment of about `capacity` octets, and of as many as its first message needs.
-    pub(super) fn plan(mut header: FileHeader, capacity: u64, first: &Message) -> Self {
+    /// Plans a segment of about `capacity` octets, and of as many as its first message needs. Its
+    /// messages, those included that it only refers to, are to be at most `content_max` octets, or
+    /// one message.
+    pub(super) fn plan(
+        mut header: FileHeader,
+        (capacity, content_max): (u64, u64),
+        first: &Appended<'_>,
+    ) -> Self {
         header.kind = FileKind::Segment;
-        let needed = FIRST_RECORD as u64 + record_bytes_max(first);
+        let needed = FIRST_RECORD as u64 + first.record_bytes_max();
         let mut gather = Gather::default();
         let seed = gather.put_header(&header);
         Self {
@@ -188,6 +202,8 @@ impl SegmentWriter {
             planned: offset(gather.len()),
             gather,
             pending: Counts::default(),
+            content: 0,
+            content_max,
         }
     }
 
@@ -214,24 +230,47 @@ impl SegmentWriter {
     }
 
     /// Whether there is room for a message, and its ordinal and time can be told from the header's.
-    pub(super) fn takes(&self, ordinal: Ordinal, message: &Message, published: Timestamp) -> bool {
-        u64::from(self.planned) + record_bytes_max(message) <= self.capacity
+    pub(super) fn takes(
+        &self,
+        ordinal: Ordinal,
+        what: &Appended<'_>,
+        published: Timestamp,
+    ) -> bool {
+        u64::from(self.planned) + what.record_bytes_max() <= self.capacity
+            && (self.content == 0 || self.content.saturating_add(what.size()) <= self.content_max)
             && self.relative(ordinal, published).is_some()
     }
 
-    /// Gathers a message's record. The caller has asked [`SegmentWriter::takes`].
-    pub(super) fn append(&mut self, ordinal: Ordinal, message: &Message, published: Timestamp) {
+    /// Gathers a message's record. The caller has asked [`SegmentWriter::takes`]. Returns where the
+    /// record is going to be, and its checksum.
+    pub(super) fn append(
+        &mut self,
+        ordinal: Ordinal,
+        what: &Appended<'_>,
+        published: Timestamp,
+    ) -> BodyPlace {
         let (sequence, time) = self.relative(ordinal, published).unwrap_or_default();
-        let kind = if message.persistent() { Kind::Persistent } else { Kind::Transient };
         let before = self.gather.len();
         let open = self.gather.begin();
-        content::put(&mut self.gather, message);
-        self.gather.finish(&open, kind, self.seed, sequence, time);
+        let kind = match what {
+            Appended::Message(message) => {
+                content::put(&mut self.gather, message);
+                if message.persistent() { Kind::Persistent } else { Kind::Transient }
+            }
+            Appended::Reference(reference) => {
+                reference.put(&mut self.gather);
+                Kind::Entry
+            }
+        };
+        let checksum = self.gather.finish(&open, kind, self.seed, sequence, time);
+        let place = BodyPlace { segment: self.number(), offset: self.planned, checksum };
         self.planned += offset(self.gather.len() - before);
-        self.pending.all.add(message.size());
-        if message.persistent() {
-            self.pending.persistent.add(message.size());
+        self.content += what.size();
+        self.pending.all.add(what.size());
+        if what.persistent() {
+            self.pending.persistent.add(what.size());
         }
+        place
     }
 
     fn relative(&self, ordinal: Ordinal, published: Timestamp) -> Option<(u32, u32)> {
@@ -293,11 +332,6 @@ fn create(shelf: &Shelf, number: u64, capacity: u64) -> Result<Arc<dyn DiskFile>
             Err(StoreError::io("reserve room for", &path, source))
         }
     }
-}
-
-/// At most so many octets are needed for a message's record.
-fn record_bytes_max(message: &Message) -> u64 {
-    RECORD_BYTES as u64 + content::encoded_bytes_max(message)
 }
 
 /// An offset in a segment. A payload is at most 1 GiB, so a segment never reaches 4 GiB.

@@ -14,10 +14,10 @@ use super::entry::{self, Decoded, Outstanding, Place};
 use super::error::StoreError;
 use super::header::{FileHeader, FileKind, Previous};
 use super::journal::EntryWriter;
+use super::log_state::LogState;
 use super::offset;
 use super::record::{self, FIRST_RECORD, Step};
 use super::sample;
-use super::segment::LogState;
 use crate::clock::Sample;
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
@@ -26,13 +26,14 @@ use crate::message::Message;
 pub struct Snapshot {
     writer: EntryWriter,
     generation: u64,
+    next_body: u64,
 }
 
 impl Snapshot {
-    pub(super) fn new(generation: u64, queue_max: QueueId) -> Self {
+    pub(super) fn new(generation: u64, queue_max: QueueId, next_body: u64) -> Self {
         let writer =
             EntryWriter::new(FileKind::Snapshot, generation, Previous::default(), queue_max);
-        Self { writer, generation }
+        Self { writer, generation, next_body }
     }
 
     /// What was put so far, in octets.
@@ -114,8 +115,8 @@ impl Snapshot {
 
     /// Writes and syncs the file; it gets its name when it is whole.
     pub(super) fn write(mut self, directory: &Directory) -> Result<(), StoreError> {
-        let queue_max = self.writer.queue_max;
-        self.writer.put(0, |gather| entry::put_end(gather, queue_max));
+        let (queue_max, next_body) = (self.writer.queue_max, self.next_body);
+        self.writer.put(0, |gather| entry::put_end(gather, queue_max, next_body));
         let path = snapshot_path(self.generation);
         directory.health.check()?;
         let file = NewFile::create(directory, &path)?;
@@ -131,6 +132,8 @@ impl Snapshot {
 pub(super) struct Whole {
     /// The highest queue id that it saw.
     pub queue_max: QueueId,
+    /// The number that the next segment of bodies would have got.
+    pub next_body: u64,
     pub entries: u32,
 }
 
@@ -151,7 +154,9 @@ pub(super) fn verify(bytes: &[u8], generation: u64) -> Result<Whole, usize> {
         if record.payload.end == bytes.len() {
             let decoded = entry::decode(bytes, Source::new(bytes, record.payload));
             return match decoded {
-                Some(Decoded::End { queue_max }) => Ok(Whole { queue_max, entries }),
+                Some(Decoded::End { queue_max, next_body }) => {
+                    Ok(Whole { queue_max, next_body, entries })
+                }
                 _ => Err(at),
             };
         }

@@ -6,23 +6,25 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::bodies::{self, Bodies};
 use super::checkpoint::{CheckpointJob, Prepared, prepare_journal, reuse_journal};
 use super::directory::{
-    Directory, Ending, JOURNALS, QUEUES, SNAPSHOTS, SyncFile, journal_path, log_directory,
-    snapshot_path,
+    Directory, Ending, QUEUES, SyncFile, journal_path, log_directory, snapshot_path,
 };
 use super::disk::Disk;
 use super::error::StoreError;
 use super::files::OpenFiles;
 use super::inventory::Inventory;
 use super::journal::Journal;
-use super::journal_file::{Found, Generations, JournalFile};
+use super::journal_file::{Found, Generations, JournalFile, sync_found};
 use super::log::QueueLog;
+use super::log_state::LogState;
 use super::options::StoreOptions;
 use super::recovery::Recovery;
-use super::segment::{Location, LogState, Shelf};
+use super::segment::{Location, Shelf};
 use super::snapshot::Snapshot;
 use crate::ids::{QueueId, SyncPoint};
+use crate::message::Message;
 use crate::mutants::mutant;
 
 /// The journal is at least so many times as long as the last snapshot when a checkpoint pays that is
@@ -34,6 +36,8 @@ pub struct Store {
     directory: Directory,
     options: StoreOptions,
     journal: Journal,
+    /// What several queues share.
+    bodies: Bodies,
     /// Published snapshots, oldest first.
     snapshots: Vec<u64>,
     /// The length of the last snapshot, in octets.
@@ -93,8 +97,11 @@ impl Store {
         let current = newest.max(inventory.generation_max) + 1;
         let generations = Generations { previous: recovery.last_journal(), current };
         let (file, queue_max) = (JournalFile::unmade(), recovery.queue_max());
+        let next_body = recovery.next_body().max(bodies::next_number(&directory)?);
+        let bodies = Bodies::new(&directory, options, next_body, Weak::clone(&weak));
         let store = Self {
             boot: directory.disk.boot().unwrap_or_default(),
+            bodies,
             journal: Journal::new(directory.clone(), generations, file, &options, queue_max),
             directory,
             options,
@@ -146,13 +153,17 @@ impl Store {
             self.directory.disk.discard(&journal_path(slot));
         }
         self.guessed = recovery.has_guessed();
+        if !self.guessed {
+            // The journal tells what is in those that were begun after the snapshot.
+            bodies::remove_from(&self.directory, recovery.next_body())?;
+        }
         self.directory.mark_found(recovery.newest_told(&self.snapshots))
     }
 
-    /// A new, empty log of a queue that never had one. It makes no file before its first flush. The log of a queue that is not
-    /// durable is gone at the next start.
+    /// A new, empty log of a queue that never had one. It makes no file before its first flush. That
+    /// of a queue that is not durable is gone at the next start.
     pub fn log(&self, queue: QueueId, durable: bool) -> QueueLog {
-        QueueLog::new(self.shelf(queue, durable), self.options)
+        QueueLog::new(self.shelf(queue, durable), self.options, self.bodies.clone())
     }
 
     /// The log of a durable queue as it was at a checkpoint. Of the messages that had been taken
@@ -166,7 +177,7 @@ impl Store {
         state: &LogState,
         outstanding: impl IntoIterator<Item = Location>,
     ) -> Result<QueueLog, StoreError> {
-        QueueLog::restore(self.shelf(queue, true), self.options, state, outstanding)
+        QueueLog::restore(self.log(queue, true), state, outstanding)
     }
 
     fn shelf(&self, queue: QueueId, durable: bool) -> Shelf {
@@ -220,7 +231,8 @@ impl Store {
         let generation = self.journal.generation();
         self.journals.push(self.journal.found());
         self.journal.switch(generation + 1, file);
-        Ok(Snapshot::new(generation + 1, self.journal.queue_max()))
+        let (queue_max, next_body) = (self.journal.queue_max(), self.bodies.next_segment());
+        Ok(Snapshot::new(generation + 1, queue_max, next_body))
     }
 
     /// A file for the next generation, with room to go on from when the disk is full.
@@ -242,12 +254,9 @@ impl Store {
     }
 
     fn new_journal(&mut self) -> Result<JournalFile, StoreError> {
-        let slot = self.slot_next;
-        let path = journal_path(slot);
-        let file = self.directory.disk.create(&path);
-        let file = file.map_err(|source| StoreError::io("create", &path, source))?;
+        let file = JournalFile::create(&self.directory, self.slot_next)?;
         self.slot_next += 1;
-        Ok(JournalFile { slot, path, file, length: 0, new: true })
+        Ok(file)
     }
 
     /// Hands a filled snapshot over, with what the logs have to have synced before it is published.
@@ -259,6 +268,7 @@ impl Store {
     ) -> CheckpointJob {
         // Should the snapshot be damaged one day, these are needed with the one before.
         logs.extend(self.journal.older_files());
+        logs.extend(self.bodies.sync_files());
         self.snapshot_bytes = snapshot.length();
         self.publishing = Some((snapshot.generation(), self.journal.switched_at()));
         let prepare = self.spare.lock().is_none().then(|| {
@@ -306,6 +316,7 @@ impl Store {
     /// The job could not be run to its end: the snapshots and journals there are stay.
     pub fn checkpoint_failed(&mut self) {
         self.publishing = None;
+        self.bodies.sync_again();
     }
 
     /// Removes the logs of queues that do not exist any more: their removal was cut short by a
@@ -333,7 +344,12 @@ impl Store {
                 self.directory.disk.discard(&path);
             }
         }
-        Ok(())
+        self.bodies.sweep(self.guessed)
+    }
+
+    /// Whether a message that goes to several queues is to be stored once for all of them.
+    pub fn shares(&self, message: &Message) -> bool {
+        message.body_length() >= self.options.shared_bytes_min
     }
 
     /// Marks the data directory as left in order. The last checkpoint must be done.
@@ -353,14 +369,6 @@ impl Store {
         }
         self.directory.sync_directory(Path::new(""))
     }
-}
-
-fn sync_found(directory: &Directory, journals: &[Found]) -> Result<(), StoreError> {
-    for found in journals {
-        SyncFile::named(directory, journal_path(found.slot)).sync()?;
-    }
-    directory.sync_directory(Path::new(JOURNALS))?;
-    directory.sync_directory(Path::new(SNAPSHOTS))
 }
 
 /// The oldest generation that a kept snapshot needs the journal of. Before there are two snapshots
@@ -386,10 +394,8 @@ fn first_journal(
         other => return other,
     }
     recovery.cut_journals()?;
-    let path = journal_path(slot);
-    let file = directory.disk.create(&path);
-    let file = file.map_err(|source| StoreError::io("create", &path, source))?;
+    let file = JournalFile::create(directory, slot)?;
     let wanted = options.journal_bytes_spare;
-    let length = if file.allocate(wanted).is_ok() { wanted } else { 0 };
-    Ok(JournalFile { slot, path, file, length, new: true })
+    let length = if file.file.allocate(wanted).is_ok() { wanted } else { 0 };
+    Ok(JournalFile { length, ..file })
 }

@@ -44,6 +44,7 @@ impl Setup {
                 journal_bytes_early: journal_bytes_max / 4,
                 journal_bytes_prepared: random.pick(&[4096, 16 << 10]),
                 journal_bytes_spare: random.pick(&[0, 4096]),
+                shared_bytes_min: random.pick(&[0, 100, 4096]),
                 open_files_max: random.pick(&[1, 3, 100]),
             },
             resident_bytes_max: random.pick(&[0, 2 << 10, 20 << 10, 1 << 20]),

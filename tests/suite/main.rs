@@ -23,5 +23,6 @@ mod permissions;
 mod print;
 mod queues;
 mod scripts;
+mod shared_bodies;
 mod streams;
 mod tidy;

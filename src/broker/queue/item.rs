@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
-use crate::message::Message;
+use crate::message::{Message, Shared};
 use crate::store::Location;
 use crate::wire::PropertiesView;
 
@@ -99,6 +99,12 @@ impl Budget {
     pub(crate) fn new(bytes: u64) -> Self {
         Self { left: bytes }
     }
+
+    /// Octets that are left.
+    #[cfg(test)]
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
 }
 
 /// What one queue keeps in memory.
@@ -113,7 +119,7 @@ impl Room {
     pub(crate) fn takes(&self, message: &Message, budget: &Budget) -> bool {
         self.count < RESIDENT_COUNT_MAX
             && self.bytes + cost(message) <= RESIDENT_BYTES_MAX
-            && cost(message) <= budget.left
+            && share(message, message.shared().is_some_and(Shared::is_held)) <= budget.left
     }
 
     /// How many messages are kept in memory, and what they count.
@@ -125,7 +131,8 @@ impl Room {
     pub(crate) fn charge(&mut self, message: &Message, budget: &mut Budget) {
         self.count += 1;
         self.bytes += cost(message);
-        budget.left = budget.left.saturating_sub(cost(message));
+        let others = message.shared().is_some_and(|shared| !shared.hold());
+        budget.left = budget.left.saturating_sub(share(message, others));
     }
 
     /// None of the messages is kept any more.
@@ -138,11 +145,18 @@ impl Room {
     pub(crate) fn free(&mut self, message: &Message, budget: &mut Budget) {
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(cost(message));
-        budget.left += cost(message);
+        let others = message.shared().is_some_and(|shared| !shared.release());
+        budget.left += share(message, others);
     }
 }
 
-/// What a message in memory counts against the bounds.
+/// What a message takes of the memory of all queues: its bytes only once, where other queues keep it
+/// too.
+fn share(message: &Message, others: bool) -> u64 {
+    if others { ITEM_BYTES } else { cost(message) }
+}
+
+/// What a message in memory counts against the bounds of its queue.
 fn cost(message: &Message) -> u64 {
     message.size() + ITEM_BYTES
 }

@@ -10,6 +10,7 @@
 //!     snapshots/<generation>.snapshot     the world at a checkpoint; the newest two
 //!     queues/<id>/<number>.segment        the logs of durable queues
 //!     transient/<id>/<number>.segment     the logs of other queues; wiped at the start
+//!     bodies/<number>.segment             long bodies that logs of several queues refer to
 //!     bad/                                copies of what could not be read; never removed
 //! ```
 
@@ -37,6 +38,7 @@ pub(super) const JOURNALS: &str = "journal";
 pub(super) const SNAPSHOTS: &str = "snapshots";
 pub(super) const QUEUES: &str = "queues";
 pub(super) const TRANSIENT: &str = "transient";
+pub(super) const BODIES: &str = "bodies";
 const TRASH: &str = "transient.old";
 pub(super) const BAD: &str = "bad";
 const LOCK: &str = "lock";
@@ -66,7 +68,7 @@ impl Directory {
         })?;
         let mut directory = Self { files, _lock: Arc::from(lock), ..Self::to_read(disk) };
         directory.check_version()?;
-        for name in [JOURNALS, SNAPSHOTS, QUEUES, BAD] {
+        for name in [JOURNALS, SNAPSHOTS, QUEUES, BODIES, BAD] {
             directory.list(name)?;
         }
         Ok(directory)
@@ -193,8 +195,14 @@ impl NewFile {
     }
 }
 
-/// The directory of a queue's log.
+/// What stands for the shared bodies where a queue's id is asked for: no queue has it.
+pub(super) const SHARED: QueueId = QueueId(0);
+
+/// The directory of a queue's log, or of the shared bodies.
 pub(super) fn log_directory(queue: QueueId, durable: bool) -> PathBuf {
+    if queue == SHARED {
+        return PathBuf::from(BODIES);
+    }
     Path::new(if durable { QUEUES } else { TRANSIENT }).join(queue.0.to_string())
 }
 

@@ -3,12 +3,13 @@
 //! ```text
 //!   define    | 1 | virtual host: text | queue | method: the rest |
 //!   queue     | 2 | queue | next ordinal | state of its log | count | count x outstanding |
+//!   queue     | 20 | the same, and what its log refers to among the shared bodies |
 //!   publish   | 3 | flags | published | count | count x (queue, ordinal, deliveries) | message |
 //!   settle    | 4 | queue | first | last - first |
 //!   deliver   | 5 | queue | first | last - first |
 //!   purge     | 6 | queue | before |               redeliver | 15 | the same |
 //!   remember  | 14 | virtual host: text | exchange: text | until | header: the rest |
-//!   end       | 7 | highest queue id |                    the last entry of a snapshot
+//!   end       | 7 | highest queue id | next segment of bodies |  the last entry of a snapshot
 //!   change    | 10 | what users, vhosts, policies became: a field table, the rest |
 //!   transfer  | 8 | queue | ordinal | what follows the 3 of a publish |
 //!   level     | 9 | queue | priority | its own queue id |
@@ -25,12 +26,17 @@ pub(super) use put::*;
 
 use super::codec::Source;
 use super::content;
+use super::log_state::{LogState, References};
 use super::offset::{self, StreamOffset};
 use super::sample;
-use super::segment::{Location, LogState};
+use super::segment::Location;
 use crate::clock::Sample;
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
+
+/// The first octet of a queue entry, without and with references to shared bodies.
+const QUEUE: u8 = 2;
+const QUEUE_WITH_REFERENCES: u8 = 20;
 
 /// A publish entry's flag: the message is persistent.
 const PERSISTENT: u8 = 1;
@@ -179,7 +185,11 @@ pub enum Entry {
 /// An entry, or the end of a snapshot.
 pub(super) enum Decoded {
     Entry(Entry),
-    End { queue_max: QueueId },
+    End {
+        queue_max: QueueId,
+        /// The number of the next segment of bodies: 0 in format 1.
+        next_body: u64,
+    },
 }
 
 /// Reads an entry's payload, which is in `bytes`. None if this version does not know what it says.
@@ -187,7 +197,8 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
     let source = &mut source;
     let entry = match source.octet()? {
         1 => decode_define(bytes, source)?,
-        2 => decode_queue(source)?,
+        QUEUE => decode_queue(source, false)?,
+        QUEUE_WITH_REFERENCES => decode_queue(source, true)?,
         3 => {
             let (places, message, published) = decode_published(bytes, source)?;
             Entry::Publish { places, message, published }
@@ -201,7 +212,13 @@ pub(super) fn decode(bytes: &[u8], mut source: Source<'_>) -> Option<Decoded> {
             Entry::Deliver { queue, first, last }
         }
         6 => Entry::Purge { queue: QueueId(source.number()?), before: Ordinal(source.number()?) },
-        7 => return Some(Decoded::End { queue_max: QueueId(source.number()?) }),
+        7 => {
+            let queue_max = QueueId(source.number()?);
+            return Some(Decoded::End {
+                queue_max,
+                next_body: source.number().unwrap_or_default(),
+            });
+        }
         10 => Entry::Change { table: bytes[source.rest()].to_vec() },
         14 => decode_remember(bytes, source)?,
         15 => {
@@ -240,10 +257,10 @@ fn decode_remember(bytes: &[u8], source: &mut Source<'_>) -> Option<Entry> {
     Some(Entry::Remember { virtual_host, exchange, until, header: bytes[source.rest()].to_vec() })
 }
 
-fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
+fn decode_queue(source: &mut Source<'_>, refers: bool) -> Option<Entry> {
     let id = QueueId(source.number()?);
     let next_ordinal = Ordinal(source.number()?);
-    let log = LogState::take(source)?;
+    let mut log = LogState::take(source)?;
     let mut outstanding = Vec::new();
     for _ in 0..source.number()? {
         outstanding.push(Outstanding {
@@ -251,6 +268,9 @@ fn decode_queue(source: &mut Source<'_>) -> Option<Entry> {
             location: Location::take(source)?,
             deliveries: source.number_u32()?,
         });
+    }
+    if refers {
+        log.references = References::take(source)?;
     }
     Some(Entry::Queue { id, next_ordinal, log, outstanding })
 }

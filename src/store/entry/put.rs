@@ -2,9 +2,9 @@
 
 use super::super::codec::Sink;
 use super::super::content;
+use super::super::log_state::LogState;
 use super::super::record::Gather;
-use super::super::segment::LogState;
-use super::{Outstanding, PERSISTENT, Place};
+use super::{Outstanding, PERSISTENT, Place, QUEUE, QUEUE_WITH_REFERENCES};
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 
@@ -27,7 +27,8 @@ pub(in crate::store) fn put_queue(
     log: &LogState,
     outstanding: &[Outstanding],
 ) {
-    gather.put(&[2]);
+    let refers = !log.references.is_empty();
+    gather.put(&[if refers { QUEUE_WITH_REFERENCES } else { QUEUE }]);
     gather.put_number(queue.0);
     gather.put_number(next_ordinal.0);
     log.put(gather);
@@ -36,6 +37,9 @@ pub(in crate::store) fn put_queue(
         gather.put_number(ordinal.0);
         location.put(gather);
         gather.put_number(u64::from(*deliveries));
+    }
+    if refers {
+        log.references.put(gather);
     }
 }
 
@@ -117,9 +121,10 @@ pub(in crate::store) fn put_remember(
     gather.put(header);
 }
 
-pub(in crate::store) fn put_end(gather: &mut Gather, queue_max: QueueId) {
+pub(in crate::store) fn put_end(gather: &mut Gather, queue_max: QueueId, next_body: u64) {
     gather.put(&[7]);
     gather.put_number(queue_max.0);
+    gather.put_number(next_body);
 }
 
 pub(in crate::store) fn put_redeliver(gather: &mut Gather, queue: QueueId, before: Ordinal) {

@@ -21,6 +21,8 @@ pub struct Inspection {
     pub spares: Vec<PlainFile>,
     /// The logs of durable queues.
     pub logs: BTreeMap<QueueId, Vec<SegmentFile>>,
+    /// Bodies that several queues share.
+    pub bodies: Vec<SegmentFile>,
     /// What earlier processes could not read and kept.
     pub bad: Vec<PlainFile>,
     /// Everything that is not as it was written, in the order of the files.

@@ -10,12 +10,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::directory::{Directory, QUEUES, number_in};
+use super::super::content::Reference;
+use super::super::directory::{BODIES, Directory, QUEUES, number_in, segment_name};
 use super::super::entry::Entry;
 use super::super::error::StoreError;
 use super::super::header::{FileHeader, Tally};
-use super::super::reader::{Found, SegmentReader};
-use super::super::segment::{Location, LogState, Shelf, offset};
+use super::super::log_state::LogState;
+use super::super::reader::{Found, Next, SegmentReader};
+use super::super::segment::{Location, Shelf, offset};
+use super::bodies::SharedBodies;
 use super::findings::{Damage, Inspection, PlainFile, Problem, SegmentFile};
 use crate::ids::{Ordinal, QueueId};
 
@@ -25,6 +28,10 @@ pub(super) struct Known {
     state: LogState,
     /// Messages that were taken and are not settled.
     outstanding: BTreeMap<Ordinal, Location>,
+    /// What was settled since: runs of ordinals, by the first of each.
+    settled: BTreeMap<Ordinal, Ordinal>,
+    /// Messages below that were never delivered were purged.
+    purged_before: Ordinal,
 }
 
 /// What recovery knows of all logs, as it learns it.
@@ -36,12 +43,18 @@ impl Logs {
         match entry {
             Entry::Queue { id, log, outstanding, .. } => {
                 let outstanding = outstanding.iter().map(|one| (one.ordinal, one.location));
-                let known = Known { state: log, outstanding: outstanding.collect() };
-                self.0.insert(id, known);
+                let outstanding = outstanding.collect();
+                self.0.insert(id, Known { state: log, outstanding, ..Known::default() });
+            }
+            Entry::Purge { queue, before } => {
+                if let Some(known) = self.0.get_mut(&queue) {
+                    known.purged_before = known.purged_before.max(before);
+                }
             }
             Entry::Settle { queue, first, last } => {
                 if let Some(known) = self.0.get_mut(&queue) {
                     known.outstanding.retain(|ordinal, _| *ordinal < first || *ordinal > last);
+                    known.settle(first, last);
                 }
             }
             _ => {} // nothing else says where in a log messages are
@@ -55,6 +68,7 @@ impl Inspection {
         directory: &Directory,
         logs: &Logs,
     ) -> Result<(), StoreError> {
+        let mut bodies = SharedBodies::new(directory);
         for name in directory.list(QUEUES)? {
             let Ok(queue) = name.parse().map(QueueId) else { continue };
             let shelf = Shelf { directory: directory.clone(), queue, durable: true };
@@ -66,7 +80,7 @@ impl Inspection {
             numbers.sort_unstable();
             let mut scans = Vec::new();
             for number in numbers {
-                scans.extend(self.scan(&shelf, number, known)?);
+                scans.extend(self.scan(&shelf, number, known, &mut bodies)?);
             }
             self.miss(&shelf, known, &scans);
             self.logs.insert(queue, scans.into_iter().map(|scan| scan.file).collect());
@@ -80,6 +94,7 @@ impl Inspection {
         shelf: &Shelf,
         number: u64,
         known: &Known,
+        bodies: &mut SharedBodies,
     ) -> Result<Option<Scan>, StoreError> {
         let path = shelf.segment(number);
         let Some(mapping) = self.read(&shelf.directory, &path) else { return Ok(None) };
@@ -97,15 +112,20 @@ impl Inspection {
         let mut at = Location::start_of(number);
         loop {
             match reader.next(at) {
-                Found::Message(stored, next) => {
-                    scan.count(stored.ordinal, stored.message.persistent(), at < known.state.end);
+                Next::Message(found, next) => {
+                    scan.count(found.ordinal, found.persistent(), at < known.state.end);
+                    if let Some(reference) = found.reference()
+                        && bodies.read(reference).is_none()
+                    {
+                        self.lose(&scan, at, next, (&found, reference), known);
+                    }
                     at = next;
                 }
-                Found::Damaged(until) => {
+                Next::Damaged(until) => {
                     self.damage(&mut scan, at, until, known);
                     at.offset = offset(until);
                 }
-                Found::End => return Ok(Some(scan)),
+                Next::End => return Ok(Some(scan)),
             }
         }
     }
@@ -124,6 +144,33 @@ impl Inspection {
             octet: Some(octet),
             text: format!("{length} octets are no message"),
             needed,
+        });
+    }
+
+    /// A reference does not find its body.
+    fn lose(
+        &mut self,
+        scan: &Scan,
+        at: Location,
+        next: Location,
+        (found, reference): (&Found, &Reference),
+        known: &Known,
+    ) {
+        // A message that does not survive a restart needs none.
+        let is_there = found.persistent() && known.wants(at, next.octet());
+        if !is_there || known.is_settled(found.ordinal) {
+            return;
+        }
+        let (ordinal, segment) = (found.ordinal, segment_name(reference.place.segment));
+        let text = format!(
+            "the body of message {ordinal}, at octet {} of {BODIES}/{segment}, cannot be read",
+            reference.place.offset
+        );
+        self.problems.push(Problem {
+            path: scan.file.file.path.clone(),
+            octet: Some(at.octet() as u64),
+            text,
+            needed: true,
         });
     }
 
@@ -157,6 +204,20 @@ impl Known {
         let until = Location { offset: offset(until), ..at };
         let ready = self.state.ready() > 0 && at < self.state.end && until > self.state.head;
         ready || self.outstanding.values().any(|place| at <= *place && *place < until)
+    }
+
+    /// Messages were settled since the snapshot.
+    fn settle(&mut self, first: Ordinal, last: Ordinal) {
+        match self.settled.range_mut(..=first).next_back() {
+            Some((_, before)) if before.next() >= first => *before = (*before).max(last),
+            _ => _ = self.settled.insert(first, last),
+        }
+    }
+
+    /// Whether a message was settled since the snapshot: its shared body may be gone.
+    fn is_settled(&self, ordinal: Ordinal) -> bool {
+        let run = self.settled.range(..=ordinal).next_back();
+        ordinal < self.purged_before || run.is_some_and(|(_, last)| *last >= ordinal)
     }
 
     /// Whether recovery reads anything in a segment.

@@ -15,6 +15,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+mod bodies;
 mod files;
 mod findings;
 mod logs;
@@ -57,6 +58,7 @@ pub fn inspect(disk: Arc<dyn Disk>) -> Result<Option<Inspection>, StoreError> {
     inspection.look_at_journals(&directory, ending == Ending::Cut)?;
     let logs = inspection.recover(disk);
     inspection.look_at_logs(&directory, &logs)?;
+    inspection.look_at_bodies(&directory)?;
     inspection.look_at_bad(&directory)?;
     Ok(Some(inspection))
 }

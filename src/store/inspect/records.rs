@@ -4,18 +4,20 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::bodies::numbers;
 use super::super::codec::Source;
-use super::super::directory::{Directory, Ending, JOURNALS, QUEUES, SNAPSHOTS, number_in};
+use super::super::directory::{Directory, Ending, JOURNALS, QUEUES, SHARED, SNAPSHOTS, number_in};
 use super::super::disk::Disk;
 use super::super::entry::{self, Decoded, Entry};
 use super::super::error::StoreError;
 use super::super::header::{FileHeader, FileKind};
 use super::super::inventory::map;
-use super::super::reader::{Found, SegmentReader, Stored};
+use super::super::reader::{Content, Found, Next, SegmentReader, Stored};
 use super::super::record::{self, FIRST_RECORD, Step};
 use super::super::segment::{Location, Shelf, offset};
 use super::super::survey::survey;
-use crate::ids::QueueId;
+use super::bodies::SharedBodies;
+use crate::ids::{Ordinal, QueueId};
 
 /// A record, or octets where one should be.
 #[derive(Clone, Debug)]
@@ -26,6 +28,10 @@ pub enum RawRecord {
     End,
     /// A message of a queue's log.
     Message(QueueId, Stored),
+    /// A message of a queue's log whose shared body cannot be read.
+    Lost(QueueId, Ordinal),
+    /// A message that several queues share.
+    Body(Stored),
     /// A whole record that says nothing that this version knows.
     Unknown,
     /// So many octets that are no record.
@@ -35,7 +41,7 @@ pub enum RawRecord {
 /// Gets the file, the octet and the record; says whether to go on.
 type Visit<'a> = dyn FnMut(&Path, u64, RawRecord) -> ControlFlow<()> + 'a;
 
-/// Shows every record: snapshots, journals, then queue logs. Files without a readable header are
+/// Shows every record: snapshots, journals, queue logs, then shared bodies. Files without a readable header are
 /// left out; [`super::inspect`] tells of them.
 ///
 /// # Errors
@@ -53,15 +59,22 @@ pub fn raw_records(disk: Arc<dyn Disk>, visit: &mut Visit<'_>) -> Result<(), Sto
             }
         }
     }
+    let mut bodies = SharedBodies::new(&directory);
     for name in directory.list(QUEUES)? {
         let Ok(queue) = name.parse().map(QueueId) else { continue };
         let shelf = Shelf { directory: directory.clone(), queue, durable: true };
         for name in directory.list(&PathBuf::from(QUEUES).join(name).to_string_lossy())? {
             if let Some(number) = number_in(&name, "segment")
-                && messages(&shelf, number, visit)?.is_break()
+                && messages(&shelf, number, &mut bodies, visit)?.is_break()
             {
                 return Ok(());
             }
+        }
+    }
+    let shelf = Shelf { directory: directory.clone(), queue: SHARED, durable: true };
+    for number in numbers(&directory)? {
+        if messages(&shelf, number, &mut bodies, visit)?.is_break() {
+            break;
         }
     }
     Ok(())
@@ -104,9 +117,24 @@ fn entries(
     }
 }
 
+/// A message of a log, or of the shared bodies.
+fn shown(queue: QueueId, found: &Found, bodies: &mut SharedBodies) -> RawRecord {
+    let message = match &found.content {
+        Content::Message(message) => Some(message.clone()),
+        Content::Reference(reference) => bodies.read(reference),
+    };
+    let Found { ordinal, location, published, .. } = *found;
+    match message.map(|message| Stored { ordinal, location, message, published }) {
+        Some(stored) if queue == SHARED => RawRecord::Body(stored),
+        Some(stored) => RawRecord::Message(queue, stored),
+        None => RawRecord::Lost(queue, ordinal),
+    }
+}
+
 fn messages(
     shelf: &Shelf,
     number: u64,
+    bodies: &mut SharedBodies,
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, StoreError> {
     let path = shelf.segment(number);
@@ -117,15 +145,15 @@ fn messages(
     loop {
         let octet = at.octet();
         let shown = match reader.next(at) {
-            Found::Message(stored, next) => {
+            Next::Message(found, next) => {
                 at = next;
-                RawRecord::Message(shelf.queue, stored)
+                shown(shelf.queue, &found, bodies)
             }
-            Found::Damaged(until) => {
+            Next::Damaged(until) => {
                 at.offset = offset(until);
                 RawRecord::Damaged((until - octet) as u64)
             }
-            Found::End => return Ok(ControlFlow::Continue(())),
+            Next::End => return Ok(ControlFlow::Continue(())),
         };
         if visit(&path, octet as u64, shown).is_break() {
             return Ok(ControlFlow::Break(()));

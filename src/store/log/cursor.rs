@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::super::error::StoreError;
 use super::super::header::FileHeader;
-use super::super::reader::{Found, SegmentReader, Stored};
+use super::super::reader::{Found, Next, SegmentReader, Stored};
 use super::super::segment::{Location, SegmentWriter, offset};
 use super::QueueLog;
 use crate::ids::{Ordinal, Timestamp};
@@ -41,11 +41,11 @@ enum Skip {
 }
 
 impl Skip {
-    fn passes(self, stored: &Stored) -> bool {
+    fn passes(self, found: &Found) -> bool {
         match self {
             Self::Nothing => true,
-            Self::Below(ordinal) => stored.ordinal >= ordinal,
-            Self::Before(time) => stored.published >= time,
+            Self::Below(ordinal) => found.ordinal >= ordinal,
+            Self::Before(time) => found.published >= time,
         }
     }
 }
@@ -104,18 +104,27 @@ impl QueueLog {
             let Some(reader) = &mut cursor.reader else { continue };
             let least = reader.least();
             match reader.next(cursor.at) {
-                Found::Message(stored, _) if stored.ordinal >= below => {
+                Next::Message(found, _) if found.ordinal >= below => {
                     reader.go_on(least); // to be read once more, later
                     return Ok(None);
                 }
-                Found::Message(stored, next) => {
+                Next::Message(found, next) => {
+                    let passes = cursor.skip.passes(&found);
+                    let stored = if passes { self.references.resolve(&found) } else { Ok(None) };
+                    if stored.is_err() {
+                        reader.go_on(least);
+                    }
+                    let stored = stored?;
                     cursor.at = next;
-                    if cursor.skip.passes(&stored) {
+                    if passes {
                         cursor.skip = Skip::Nothing;
-                        return Ok(Some(stored));
+                        if stored.is_some() {
+                            return Ok(stored);
+                        }
+                        self.lose(&found);
                     }
                 }
-                Found::Damaged(until) => {
+                Next::Damaged(until) => {
                     let (queue, segment) = (self.shelf.queue, cursor.at.segment);
                     let (from, length) = (cursor.at.octet(), until - cursor.at.octet());
                     log::error!(
@@ -123,8 +132,8 @@ impl QueueLog {
                     );
                     cursor.at.offset = offset(until);
                 }
-                Found::End if cursor.at.segment == self.writing() => cursor.at = self.end(),
-                Found::End => cursor.at = Location::start_of(cursor.at.segment + 1),
+                Next::End if cursor.at.segment == self.writing() => cursor.at = self.end(),
+                Next::End => cursor.at = Location::start_of(cursor.at.segment + 1),
             }
         }
         Ok(None)
@@ -223,6 +232,7 @@ impl QueueLog {
         self.shelf.discard(self.head.segment);
         self.reader = None;
         self.head = Location::start_of(self.head.segment + 1);
+        self.references.pass_before(self.head.segment);
         while self.head < self.end() && !self.enter()? {}
         self.reader = None;
         Ok(true)
@@ -231,6 +241,7 @@ impl QueueLog {
     /// From the next segment on they grow to at most so many octets, and never more than all do.
     pub fn limit_segments(&mut self, bytes: u64) {
         self.segment_bytes_max = bytes.min(self.options.segment_bytes_max);
+        self.content_bytes_max = self.segment_bytes_max;
         self.segment_bytes = self.segment_bytes.min(self.segment_bytes_max);
     }
 }

@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::super::error::StoreError;
-use super::super::reader::{Found, SegmentReader};
-use super::super::segment::{Location, LogState};
+use super::super::log_state::LogState;
+use super::super::reader::{Next, SegmentReader};
+use super::super::segment::Location;
 use super::QueueLog;
 use crate::ids::Ordinal;
 
@@ -101,16 +102,16 @@ impl QueueLog {
         let mut at = Location::start_of(segment);
         loop {
             match reader.next(at) {
-                Found::Message(stored, next) => {
-                    edge.appended += u64::from(stored.message.persistent());
-                    edge.last = Some(stored.ordinal);
+                Next::Message(found, next) => {
+                    edge.appended += u64::from(found.persistent());
+                    edge.last = Some(found.ordinal);
                     at = next;
                 }
-                Found::Damaged(until) => {
+                Next::Damaged(until) => {
                     edge.appended += 1;
                     at.offset = super::super::segment::offset(until);
                 }
-                Found::End => return Ok(Some(edge)),
+                Next::End => return Ok(Some(edge)),
             }
         }
     }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use super::super::error::StoreError;
 use super::super::header::{Counts, FileHeader};
-use super::super::reader::{SegmentReader, Stored};
+use super::super::reader::{Found, SegmentReader};
 use super::super::segment::{Location, SegmentWriter, offset};
 use super::QueueLog;
-use crate::message::Message;
 
 impl QueueLog {
     /// Makes the reader that of the head's segment, as far as it is written. Returns whether it is;
@@ -38,6 +37,7 @@ impl QueueLog {
                 self.ready = Counts::default(); // the next segment tells
             }
             self.head = Location::start_of(number + 1);
+            self.references.pass_before(number + 1);
             return Ok(false);
         };
         match least {
@@ -79,17 +79,32 @@ impl QueueLog {
     }
 
     /// Whether a message is one of those that do not survive a restart.
-    pub(super) fn is_gone(&self, at: Location, message: &Message) -> bool {
-        !message.persistent() && self.restored.as_ref().is_some_and(|restored| at < restored.end)
+    pub(super) fn is_gone(&self, at: Location, persistent: bool) -> bool {
+        !persistent && self.restored.as_ref().is_some_and(|restored| at < restored.end)
     }
 
-    pub(super) fn hold(&mut self, stored: &Stored) {
-        let size = stored.message.size();
-        self.ready.all.remove(size);
-        if stored.message.persistent() {
-            self.ready.persistent.remove(size);
+    /// A message is ready no more.
+    fn unready(&mut self, found: &Found) {
+        self.ready.all.remove(found.size());
+        if found.persistent() {
+            self.ready.persistent.remove(found.size());
         }
-        let held = self.held.entry(stored.location.segment).or_default();
+    }
+
+    /// A ready message is passed over for good.
+    pub(super) fn pass(&mut self, found: &Found) {
+        self.unready(found);
+        if let Some(reference) = found.reference() {
+            self.references.pass(found.location, reference);
+        }
+    }
+
+    pub(super) fn hold(&mut self, found: &Found) {
+        self.unready(found);
+        if let Some(reference) = found.reference() {
+            self.references.take(found.location, reference);
+        }
+        let held = self.held.entry(found.location.segment).or_default();
         held.outstanding += 1;
         if held.outstanding == 1 {
             let mapping = self.reader.as_ref().map(|reader| Arc::downgrade(&reader.mapping));
@@ -125,6 +140,7 @@ impl QueueLog {
         let segment = self.head.segment;
         self.reader = None;
         self.head = Location::start_of(segment + 1);
+        self.references.pass_before(segment + 1);
         if !self.held.contains_key(&segment) {
             self.shelf.discard(segment);
         }

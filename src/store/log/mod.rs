@@ -20,25 +20,29 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
+use super::bodies::Bodies;
 use super::directory::{QUEUES, SyncFile};
-use super::error::StoreError;
 use super::header::Counts;
+use super::log_state::LogState;
 use super::mapping::Mapping;
 use super::options::StoreOptions;
-use super::reader::{Found, SegmentReader, Stored};
-use super::segment::{Location, LogState, SegmentWriter, Shelf};
+use super::reader::SegmentReader;
+use super::segment::{Location, SegmentWriter, Shelf};
 
 mod cursor;
 mod gaps;
 mod head;
+mod references;
 mod restore;
 mod scan;
 mod tail;
+mod take;
 
 pub use cursor::{Cursor, Views};
 pub use gaps::Gap;
+use references::Referring;
 
 /// The log of one queue. See the [module](super) for how it and the journal share the work.
 pub struct QueueLog {
@@ -53,6 +57,10 @@ pub struct QueueLog {
     segment_bytes: u64,
     /// The most that it grows to.
     segment_bytes_max: u64,
+    /// The most that the messages of a segment are together, be their bodies in it or shared.
+    content_bytes_max: u64,
+    /// What it refers to among the shared bodies.
+    references: Referring,
     directory_made: bool,
     /// From this segment on there may be octets that are not synced.
     unsynced_from: Option<u64>,
@@ -86,11 +94,13 @@ struct Restored {
 
 impl QueueLog {
     /// An empty log. It makes no file before the first flush.
-    pub(super) fn new(shelf: Shelf, options: StoreOptions) -> Self {
+    pub(super) fn new(shelf: Shelf, options: StoreOptions, bodies: Bodies) -> Self {
         Self {
             shelf,
             segment_bytes: options.segment_bytes_min,
             segment_bytes_max: options.segment_bytes_max,
+            content_bytes_max: u64::MAX,
+            references: Referring::new(bodies),
             options,
             writers: VecDeque::new(),
             next_segment: 1,
@@ -108,82 +118,9 @@ impl QueueLog {
         }
     }
 
-    /// Takes the next ready message. It is outstanding until [`QueueLog::release`]. Damaged ones
-    /// are set aside, counted and skipped; transient ones of an earlier process are skipped.
-    ///
-    /// # Errors
-    /// Those of [`QueueLog::flush`], and if a segment cannot be mapped.
-    pub fn take(&mut self) -> Result<Option<Stored>, StoreError> {
-        let flushed = self.flush();
-        if flushed.as_ref().is_err_and(|error| !error.is_passing()) {
-            flushed?;
-            return Ok(None);
-        }
-        while self.head < self.end() {
-            if !self.enter()? {
-                continue;
-            }
-            let Some(reader) = &mut self.reader else { continue };
-            match reader.next(self.head) {
-                Found::Message(stored, next) => {
-                    let at = std::mem::replace(&mut self.head, next);
-                    if self.is_gone(at, &stored.message) {
-                        continue;
-                    }
-                    self.hold(&stored);
-                    return Ok(Some(stored));
-                }
-                Found::Damaged(until) => self.skip_damaged(until),
-                Found::End if self.head.segment == self.writing() => {
-                    self.head = self.end();
-                }
-                Found::End => self.leave(),
-            }
-        }
-        flushed?;
-        self.miss(0);
-        self.ready = Counts::default();
-        Ok(None)
-    }
-
-    /// Reads an outstanding message once more. None if it is damaged, which is reported, or if it
-    /// was settled before a restart and its segment is gone.
-    ///
-    /// # Errors
-    /// If its segment cannot be mapped.
-    pub fn read(&self, location: Location) -> Result<Option<Stored>, StoreError> {
-        let Some(held) = self.held.get(&location.segment) else { return Ok(None) };
-        if let Some(reader) = self.reader.as_ref().filter(|r| r.number == location.segment) {
-            return Ok(self.read_with(reader, location));
-        }
-        let shared = held.mapping.borrow().as_ref().and_then(Weak::upgrade);
-        let shared = shared
-            .and_then(|mapping| SegmentReader::over(&self.shelf, location.segment, mapping))
-            .and_then(|reader| reader.at(location));
-        if shared.is_some() {
-            return Ok(shared);
-        }
-        // The mapping may be older than the record.
-        let Some(reader) = self.open(location.segment)? else {
-            self.damaged.set(self.damaged.get() + 1);
-            return Ok(None);
-        };
-        held.mapping.replace(Some(Arc::downgrade(&reader.mapping)));
-        Ok(self.read_with(&reader, location))
-    }
-
-    fn read_with(&self, reader: &SegmentReader, location: Location) -> Option<Stored> {
-        let stored = reader.at(location);
-        if stored.is_none() {
-            let octets = reader.damaged_at(location);
-            self.shelf.set_octets_aside(location.segment, location.octet(), octets);
-            self.damaged.set(self.damaged.get() + 1);
-        }
-        stored
-    }
-
     /// Settles a message that was taken from there.
     pub fn release(&mut self, location: Location) {
+        self.references.release(location);
         let Some(held) = self.held.get_mut(&location.segment) else { return };
         held.outstanding = held.outstanding.saturating_sub(1);
         if held.outstanding > 0 {
@@ -198,6 +135,7 @@ impl QueueLog {
 
     /// Drops all messages that are not taken yet. Outstanding ones stay.
     pub fn purge(&mut self) {
+        self.references.pass_all();
         for writer in &mut self.writers {
             let forgotten = writer.forget();
             self.appended.all = self.appended.all.less(forgotten.all);
@@ -256,6 +194,7 @@ impl QueueLog {
             end: self.end(),
             appended: self.appended,
             ready: self.ready.persistent,
+            references: self.references.state(),
         }
     }
 
@@ -289,7 +228,8 @@ impl QueueLog {
     }
 
     /// Removes the log and everything in it. Messages that are still in use stay readable.
-    pub fn delete(self) {
+    pub fn delete(mut self) {
+        self.references.release_all();
         for writer in &self.writers {
             self.shelf.close(writer.number());
         }
@@ -335,6 +275,7 @@ impl QueueLog {
             self.writers.clear();
             self.reader = None;
             self.head = Location::start_of(self.next_segment);
+            self.references.pass_all();
         }
     }
 }

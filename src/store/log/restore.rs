@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use super::super::directory::{is_folder, number_in};
 use super::super::error::StoreError;
 use super::super::header::Counts;
-use super::super::options::StoreOptions;
-use super::super::segment::{Location, LogState, Shelf};
+use super::super::log_state::LogState;
+use super::super::segment::Location;
 use super::{QueueLog, Restored};
 use crate::mutants::mutant;
 
@@ -15,12 +15,10 @@ impl QueueLog {
     /// The log as `state` says that it was, with the messages `outstanding` that had been taken and
     /// are still not settled. What was appended later is cut off: the journal has it.
     pub(in crate::store) fn restore(
-        shelf: Shelf,
-        options: StoreOptions,
+        mut log: Self,
         state: &LogState,
         outstanding: impl IntoIterator<Item = Location>,
     ) -> Result<Self, StoreError> {
-        let mut log = Self::new(shelf, options);
         log.head = state.head;
         let next_segment = state.end.segment + u64::from(state.end.offset > 0);
         log.next_segment = next_segment.max(1); // a queue that no checkpoint has seen begins anew
@@ -28,20 +26,26 @@ impl QueueLog {
         // Of what the earlier process left only the persistent messages are there.
         log.ready = Counts { all: state.ready, persistent: state.ready };
         log.restored = Some(Restored { end: state.end, appended: state.appended });
-        for location in outstanding {
+        let outstanding: BTreeSet<_> = outstanding.into_iter().collect();
+        for location in &outstanding {
             log.held.entry(location.segment).or_default().outstanding += 1;
         }
-        log.restore_files(state)?;
+        log.restore_files(state, &outstanding)?;
         Ok(log)
     }
 
-    fn restore_files(&mut self, state: &LogState) -> Result<(), StoreError> {
+    fn restore_files(
+        &mut self,
+        state: &LogState,
+        outstanding: &BTreeSet<Location>,
+    ) -> Result<(), StoreError> {
         let names = self.find_files()?;
         let found: BTreeSet<u64> =
             names.iter().filter_map(|name| number_in(name, "segment")).collect();
         self.directory_made = !found.is_empty();
         self.gaps = self.find_gaps(state, &found)?;
         self.held.retain(|segment, _| found.contains(segment));
+        self.references.restore(&state.references, &found, outstanding);
         if self.is_empty() {
             self.head = Location::start_of(self.next_segment);
         }
@@ -62,6 +66,7 @@ impl QueueLog {
             self.ready = Counts::default();
             self.enter()?;
         }
+        self.references.pass_before(self.head.segment);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Looking through a log without taking anything from it.
 
 use super::super::error::StoreError;
-use super::super::reader::{Found, Stored};
+use super::super::reader::{Next, Stored};
 use super::super::segment::{Location, offset};
 use super::QueueLog;
 
@@ -18,14 +18,16 @@ impl QueueLog {
             if let Some(mut reader) = self.open(at.segment)? {
                 while at < self.end() {
                     match reader.next(at) {
-                        Found::Message(stored, next) => {
-                            if !self.is_gone(at, &stored.message) {
+                        Next::Message(found, next) => {
+                            if !self.is_gone(at, found.persistent())
+                                && let Some(stored) = self.references.resolve(&found)?
+                            {
                                 see(&stored);
                             }
                             at = next;
                         }
-                        Found::Damaged(until) => at.offset = offset(until),
-                        Found::End => break,
+                        Next::Damaged(until) => at.offset = offset(until),
+                        Next::End => break,
                     }
                 }
             }

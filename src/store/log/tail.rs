@@ -2,20 +2,26 @@
 
 use super::super::error::StoreError;
 use super::super::header::{FileHeader, FileKind};
-use super::super::segment::SegmentWriter;
+use super::super::segment::{Appended, SegmentWriter};
 use super::QueueLog;
 use crate::ids::{Ordinal, Timestamp};
 use crate::message::Message;
+
+/// A segment that begins with a reference has only such a part of the room that it would have: more
+/// of them will follow, and a thousand queues may get one each.
+const REFERENCES_SHARE: u64 = 16;
 
 impl QueueLog {
     /// Appends a message; its ordinal is higher than all before. Nothing is on disk before
     /// [`QueueLog::flush`].
     pub fn append(&mut self, ordinal: Ordinal, message: &Message, published: Timestamp) {
-        if !self.writers.back().is_some_and(|last| last.takes(ordinal, message, published)) {
-            self.begin_segment(ordinal, message, published);
+        let what = self.references.what(message, published);
+        if !self.writers.back().is_some_and(|last| last.takes(ordinal, &what, published)) {
+            self.begin_segment(ordinal, &what, published);
         }
         if let Some(writer) = self.writers.back_mut() {
-            writer.append(ordinal, message, published);
+            writer.append(ordinal, &what, published);
+            self.references.appended(writer.number(), &what);
         }
         for counts in [&mut self.appended, &mut self.ready] {
             counts.all.add(message.size());
@@ -25,7 +31,7 @@ impl QueueLog {
         }
     }
 
-    fn begin_segment(&mut self, ordinal: Ordinal, message: &Message, published: Timestamp) {
+    fn begin_segment(&mut self, ordinal: Ordinal, first: &Appended<'_>, published: Timestamp) {
         let header = FileHeader {
             kind: FileKind::Segment,
             generation: self.next_segment,
@@ -35,7 +41,12 @@ impl QueueLog {
             before: self.appended,
         };
         self.next_segment += 1;
-        self.writers.push_back(SegmentWriter::plan(header, self.segment_bytes, message));
+        let capacity = match first {
+            Appended::Message(_) => self.segment_bytes,
+            Appended::Reference(_) => self.segment_bytes / REFERENCES_SHARE,
+        };
+        let sizes = (capacity, self.content_bytes_max);
+        self.writers.push_back(SegmentWriter::plan(header, sizes, first));
         self.segment_bytes = (2 * self.segment_bytes).min(self.segment_bytes_max);
     }
 
@@ -46,6 +57,7 @@ impl QueueLog {
     /// then nothing is lost, and a later flush may succeed. After any other error the store refuses
     /// to write.
     pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.references.flush()?;
         while let Some(writer) = self.writers.front_mut() {
             if !writer.is_flushed() {
                 if !self.directory_made {

@@ -38,6 +38,7 @@ pub struct Recovery {
     queue_max: QueueId,
     /// Something was chosen or left out because of what is damaged or missing.
     guessed: bool,
+    next_body: u64,
     /// The last journal that is told.
     last: Previous,
     directory: Directory,
@@ -92,6 +93,11 @@ impl Recovery {
     /// The highest id that a queue was ever known by; ids must not be used again.
     pub fn queue_max(&self) -> QueueId {
         self.queue_max
+    }
+
+    /// The segments of bodies that the snapshot may refer to have lower numbers.
+    pub(super) fn next_body(&self) -> u64 {
+        self.next_body
     }
 
     /// Whether a file is among those that tell the entries.
@@ -162,6 +168,7 @@ impl Recovery {
             // Also the number of a log is not used again whose queue is known no more.
             queue_max: QueueId(inventory.log_max),
             guessed: false,
+            next_body: 0,
             last: Previous::default(),
             directory: directory.clone(),
             _reading: reading,
@@ -283,6 +290,7 @@ impl Recovery {
             let verify = |mapping: Arc<dyn Mapping>| snapshot::verify(mapping.bytes(), generation);
             if let Some(Ok(whole)) = mapping.map(verify) {
                 self.queue_max = self.queue_max.max(whole.queue_max);
+                self.next_body = whole.next_body;
                 self.sources.push(Replay { path, kind: FileKind::Snapshot, end: None });
                 inventory.snapshots.push(generation);
                 break;

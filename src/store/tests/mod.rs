@@ -10,6 +10,7 @@ use super::{
 use crate::ids::{Ordinal, QueueId, Timestamp};
 use crate::message::Message;
 
+mod bodies;
 mod checkpoints;
 mod crashes;
 mod cursors;
@@ -30,6 +31,7 @@ const OPTIONS: StoreOptions = StoreOptions {
     journal_bytes_early: 4 << 10,
     journal_bytes_prepared: 4096,
     journal_bytes_spare: 4096,
+    shared_bytes_min: 30,
     open_files_max: 64,
 };
 

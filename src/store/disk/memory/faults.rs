@@ -42,6 +42,7 @@ impl Fault {
 pub(super) struct Faults {
     calls: AtomicU64,
     changes: AtomicU64,
+    written: AtomicU64,
     fail_from: AtomicU64,
     full: AtomicBool,
     call: Mutex<Option<(u64, Fault)>>,
@@ -79,6 +80,11 @@ impl Faults {
         self.changes.load(Ordering::SeqCst)
     }
 
+    /// Bytes that were written so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
+    }
+
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
@@ -103,6 +109,7 @@ impl Faults {
 
     /// A call that writes; on an error says how much of `length` is written all the same.
     pub(super) fn write(&self, length: usize) -> Result<(), (usize, io::Error)> {
+        self.written.fetch_add(length as u64, Ordering::SeqCst);
         self.next_change().map_err(|fault| {
             let written = if fault == Fault::Short { length / 2 } else { 0 };
             (written, fault.error())

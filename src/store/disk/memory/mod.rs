@@ -99,6 +99,12 @@ impl MemoryDisk {
         self.faults.changes()
     }
 
+    /// How many bytes were written so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.faults.written()
+    }
+
     /// How many calls there were so far, changes and others.
     #[must_use]
     pub fn calls(&self) -> u64 {

@@ -7,7 +7,7 @@ use super::super::super::inspect;
 use super::super::*;
 
 /// Each queue's messages, by ordinal.
-type World = BTreeMap<(u64, u64), Vec<u8>>;
+pub(super) type World = BTreeMap<(u64, u64), Vec<u8>>;
 
 /// A store and what was done to it.
 pub(super) struct Golden {
@@ -239,8 +239,9 @@ pub(super) fn serve(disk: &MemoryDisk) -> Result<Outcome, StoreError> {
                 logs.insert(id, (log, outstanding));
             }
             Entry::Publish { places, message, .. } => {
-                let key = (places[0].queue.0, places[0].ordinal.0);
-                found.insert(key, message.body().to_vec());
+                for Place { queue, ordinal, .. } in places {
+                    found.insert((queue.0, ordinal.0), message.body().to_vec());
+                }
             }
             Entry::Settle { queue, first, last } => {
                 settled.extend((first.0..=last.0).map(|ordinal| (queue.0, ordinal)));
@@ -262,7 +263,8 @@ pub(super) fn serve(disk: &MemoryDisk) -> Result<Outcome, StoreError> {
                 missing += 1;
             }
         }
-        while let Some(stored) = log.take()? {
+        let gone = |ordinal: Ordinal| settled.contains(&(id.0, ordinal.0));
+        while let Some(stored) = log.take_unless(gone)? {
             found.insert((id.0, stored.ordinal.0), stored.message.body().to_vec());
         }
         damaged += log.take_damaged();

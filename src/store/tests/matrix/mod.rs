@@ -16,6 +16,7 @@ use super::super::Disk;
 
 mod golden;
 mod lost;
+mod shared;
 
 use golden::{Case, Golden, unique};
 
