@@ -89,9 +89,10 @@ pub(super) fn warn_of_default_password(config: &Config, amqp: &[SocketAddr], bro
 
 /// Where management is.
 fn management(config: &Config) -> Vec<SocketAddr> {
-    let mut addresses = vec![&config.management];
     #[cfg(feature = "tls")]
-    addresses.push(&config.management_tls);
+    let addresses = [&config.management, &config.management_tls];
+    #[cfg(not(feature = "tls"))]
+    let addresses = [&config.management];
     let named = addresses.into_iter().filter(|address| *address != OFF);
     named.filter_map(|address| address.to_socket_addrs().ok()).flatten().collect()
 }
