@@ -15,6 +15,7 @@ use crate::wire::ShortString;
 
 use super::item::{DefinitionsError, Item, NAME_TOO_LONG, wrong};
 use super::json::json_to_field;
+use super::unrun::{check_component, is_link};
 use super::write::SECTIONS;
 use super::{FILE_OCTETS_MAX, HashPassword};
 
@@ -303,8 +304,28 @@ impl<'a> Reader<'a> {
         let known = ["vhost", "name", "pattern", "apply-to", "priority", "definition"];
         self.unknown_keys(&item.place, item.object, &known);
         let (vhost, name) = (self.vhost_of(item)?, item.name("name")?);
-        self.push(item.policy(PolicyKind::User, vhost, name)?);
+        let policy = item.policy(PolicyKind::User, vhost, name)?;
+        self.push_policy(&item.place, policy);
         Ok(())
+    }
+
+    /// Adds a policy without the keys that ask for what nothing here runs.
+    fn push_policy(&mut self, place: &str, mut policy: Change) {
+        if let Change::PutPolicy { name, definition, .. } = &mut policy {
+            let keys = definition.iter().map(|(key, _)| key.clone());
+            let links: Vec<_> = keys.filter(|key| is_link(key)).collect();
+            let asks_for_links = !links.is_empty();
+            for key in links {
+                definition.remove(&key);
+                let (name, key) = (name.escape_debug(), key.escape_debug());
+                let what = format!("'{key}' of policy '{name}'");
+                self.warn(format!("{place}: {what} is left out: nothing here runs it"));
+            }
+            if definition.is_empty() && asks_for_links {
+                return;
+            }
+        }
+        self.push(policy);
     }
 
     /// A parameter; operator policies and the limits of vhosts are parameters too.
@@ -317,9 +338,18 @@ impl<'a> Reader<'a> {
         match (&*component, value) {
             ("operator_policy", Value::Object(object)) => {
                 let rule = Item { place, object };
-                self.push(rule.policy(PolicyKind::Operator, vhost, name)?);
+                let policy = rule.policy(PolicyKind::Operator, vhost, name)?;
+                self.push_policy(&rule.place, policy);
             }
             ("vhost-limits", Value::Object(limits)) => self.vhost_limits(&vhost, limits, &place)?,
+            _ if check_component(&component).is_err() => {
+                let (name, at) = (name.escape_debug(), item.place.clone());
+                self.warn(format!(
+                    "{at}: {} '{name}' in vhost '{}' is left out: nothing here runs it",
+                    component.escape_debug(),
+                    vhost.escape_debug()
+                ));
+            }
             _ => {
                 let value = json_to_field(value).ok_or_else(|| wrong(&place, NAME_TOO_LONG))?;
                 self.push(Change::PutParameter { component, vhost, name, value });

@@ -41,12 +41,11 @@ fn full() -> Value {
             {"vhost": "v", "component": "operator_policy", "name": "o", "value":
                 {"pattern": "", "apply-to": "queues", "priority": 1,
                  "definition": {"max-length": 5}}},
-            {"vhost": "v", "component": "shovel", "name": "s", "value":
-                {"src-uri": ["amqp://"], "ack": true, "nothing": null, "half": 0.5}},
             {"vhost": "v", "component": "vhost-limits", "name": "limits",
                 "value": {"max-queues": 9}},
         ],
-        "global_parameters": [{"name": "cluster_name", "value": "here"}],
+        "global_parameters": [{"name": "cluster_name", "value":
+            {"uris": ["amqp://"], "ack": true, "nothing": null, "half": 0.5}}],
         "policies": [{"vhost": "v", "name": "p", "pattern": "^q", "apply-to": "all",
             "priority": 0, "definition": {"message-ttl": 5}}],
         "queues": [
@@ -280,5 +279,47 @@ fn whoever_has_an_unusable_hash_cannot_log_in_by_password() {
         let [Change::PutUser { password, .. }] = &read.changes[..] else { unreachable!() };
         assert_eq!(*password, NewPassword::None);
         assert!(read.warnings[0].contains("user 'a' cannot log in"), "{:?}", read.warnings);
+    }
+}
+
+#[test]
+fn what_nothing_runs_is_left_out_and_named_and_the_rest_is_taken() {
+    let mut file = full();
+    file["parameters"] = json!([
+        {"vhost": "v", "component": "shovel", "name": "bridge", "value": {"src-uri": "amqp://a:b@h"}},
+        {"vhost": "v", "component": "federation-upstream", "name": "up", "value": {"uri": "x"}},
+        {"vhost": "v", "component": "vhost-limits", "name": "limits", "value": {"max-queues": 9}},
+    ]);
+    let policy = |name: &str, definition: Value| {
+        json!({"vhost": "v", "name": name, "pattern": "", "apply-to": "all", "priority": 0,
+            "definition": definition})
+    };
+    file["policies"] = json!([
+        policy("links", json!({"federation-upstream-set": "all"})),
+        policy("both", json!({"federation-upstream": "up", "max-length": 5})),
+    ]);
+    let read = read_all(&file).unwrap();
+    assert_eq!(
+        read.warnings,
+        [
+            "policies[0]: 'federation-upstream-set' of policy 'links' is left out: nothing here runs it",
+            "policies[1]: 'federation-upstream' of policy 'both' is left out: nothing here runs it",
+            "parameters[0]: shovel 'bridge' in vhost 'v' is left out: nothing here runs it",
+            "parameters[1]: federation-upstream 'up' in vhost 'v' is left out: nothing here runs it",
+        ]
+    );
+    let policies: Vec<_> = read
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::PutPolicy { name, definition, .. } => Some((&**name, definition.len())),
+            Change::PutParameter { name, .. } => panic!("'{name}' is taken"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(policies, [("both", 1)]);
+    let mut access = Access::default();
+    for change in read.changes {
+        access.apply(change).unwrap();
     }
 }

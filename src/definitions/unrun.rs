@@ -24,13 +24,18 @@ pub fn check_component(component: &str) -> Result<(), String> {
     Err(format!("Validation failed\n\ncomponent {component} not found\n"))
 }
 
+/// Whether a key of a policy asks for a link to another broker.
+pub(super) fn is_link(key: &str) -> bool {
+    key.starts_with(LINKS)
+}
+
 /// Refuses a policy's definition that asks for what nothing here runs.
 ///
 /// # Errors
 ///
 /// RabbitMQ's text.
 pub fn check_policy(definition: &Map<String, Value>) -> Result<(), String> {
-    let Some((key, value)) = definition.iter().find(|(key, _)| key.starts_with(LINKS)) else {
+    let Some((key, value)) = definition.iter().find(|(key, _)| is_link(key)) else {
         return Ok(());
     };
     let value = match value {
