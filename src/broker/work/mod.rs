@@ -273,6 +273,7 @@ impl Broker {
         {
             self.work.slice = slice.min(self.work.left);
             self.turn.promise = promise;
+            self.turn.actor = job.connection();
             let before = self.work.spent;
             match self.step(&mut job, effects) {
                 Ok(Progress::More) => {
@@ -282,6 +283,7 @@ impl Broker {
                 Ok(Progress::Done) => self.finish(&job, Ok(()), effects),
                 Err(refusal) => self.finish(&job, Err(refusal), effects),
             }
+            self.turn.actor = None;
             if self.work.spent == before {
                 self.work.spend(1); // whatever happens, this loop ends
             }
