@@ -29,7 +29,7 @@ fn binding(number: u64) -> Binding {
         table([("x-match", text("all")), ("format", text("pdf")), report])
     };
     let key = ShortString::default();
-    Binding { destination: Destination::Queue(QueueId(number)), key, arguments }
+    Binding { destination: Destination::Queue(QueueId(number)), key, arguments: arguments.into() }
 }
 
 fn routing(criterion: &mut Criterion) {

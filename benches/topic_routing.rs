@@ -8,13 +8,17 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion};
 use leveret::broker::exchange::{Binding, Bindings, Destination, ExchangeKind};
 use leveret::ids::QueueId;
-use leveret::wire::{ShortString, Table};
+use leveret::wire::{PackedTable, ShortString};
 
 const SIZES: [u64; 2] = [1_000, 100_000];
 
 fn binding(number: u64, pattern: &str) -> Binding {
     let key = ShortString::new(pattern).expect("a short pattern");
-    Binding { destination: Destination::Queue(QueueId(number)), key, arguments: Table::default() }
+    Binding {
+        destination: Destination::Queue(QueueId(number)),
+        key,
+        arguments: PackedTable::default(),
+    }
 }
 
 fn pattern(number: u64) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
-use crate::wire::{ShortString, Table};
+use crate::wire::{PackedTable, ShortString};
 
 use super::command::ConnectionFacts;
 
@@ -43,7 +43,7 @@ pub(super) struct Connection {
     /// When it opened its vhost.
     pub opened: Timestamp,
     /// What the client said of itself.
-    pub client_properties: Table,
+    pub client_properties: PackedTable,
     /// What is only told to people.
     pub facts: ConnectionFacts,
 }

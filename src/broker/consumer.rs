@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ids::QueueId;
-use crate::wire::{ShortString, Table};
+use crate::wire::{PackedTable, ShortString};
 
 use super::consumers::Rank;
 use super::stream::Subscription;
@@ -42,7 +42,7 @@ pub(super) struct Consumer {
     /// Its place in a stream, if its queue is one.
     pub subscription: Option<Box<Subscription>>,
     /// Its arguments as given.
-    pub arguments: Table,
+    pub arguments: PackedTable,
 }
 
 impl Consumer {

@@ -226,7 +226,7 @@ impl Broker {
         };
         let name = Field::LongString(declared.name.as_bytes().to_vec());
         let table = Table::from_iter([(ShortString::clipped(EXCHANGE), name)]);
-        let arguments = QueueArguments { table, ..QueueArguments::default() };
+        let arguments = QueueArguments { table: (&table).into(), ..QueueArguments::default() };
         let declaration = Declaration {
             name: ShortString::default(),
             vhost: declared.vhost,
@@ -261,7 +261,7 @@ impl Broker {
     pub(super) fn connect_delay_queue(&mut self, id: QueueId) {
         let Some(declared) = self.queues.get(&id).map(|queue| &queue.declared) else { return };
         let Some(Field::LongString(name)) = declared.arguments.table.get(EXCHANGE) else { return };
-        let name = String::from_utf8_lossy(name);
+        let name = String::from_utf8_lossy(&name);
         let Some(exchange) = self.vhosts[declared.vhost].exchanges.get(&*name).copied() else {
             return;
         };

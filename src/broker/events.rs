@@ -66,7 +66,7 @@ impl Broker {
             if name == "queue.created" {
                 facts.push(("durable", Field::Boolean(declared.durable)));
                 facts.push(("auto_delete", Field::Boolean(declared.auto_delete)));
-                facts.push(("arguments", terms(&declared.arguments.table)));
+                facts.push(("arguments", terms(&declared.arguments.table.unpack())));
                 facts.push(("exclusive", Field::Boolean(declared.exclusive.is_some())));
             }
             facts
@@ -82,7 +82,7 @@ impl Broker {
                 facts.push(("durable", Field::Boolean(declared.durable)));
                 facts.push(("auto_delete", Field::Boolean(declared.auto_delete)));
                 facts.push(("internal", Field::Boolean(declared.internal)));
-                facts.push(("arguments", terms(&declared.arguments)));
+                facts.push(("arguments", terms(&declared.arguments.unpack())));
             }
             facts
         });
@@ -106,7 +106,7 @@ impl Broker {
                 ("destination_name", text(&destination.unwrap_or_default())),
                 ("destination_kind", text(kind)),
                 ("routing_key", text(&binding.key)),
-                ("arguments", terms(&binding.arguments)),
+                ("arguments", terms(&binding.arguments.unpack())),
                 ("vhost", text(&broker.vhosts[source.declared.vhost].name)),
             ]
         });

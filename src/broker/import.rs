@@ -179,7 +179,7 @@ impl Broker {
             _ => return,
         };
         if let (Some(source), Some(destination)) = (source, destination) {
-            let binding = Binding { destination, key, arguments };
+            let binding = Binding { destination, key, arguments: (&arguments).into() };
             if let Err(error) = self.add_binding(source, binding) {
                 log::error!("a binding that had been checked was refused: {error}");
             }
@@ -226,6 +226,7 @@ fn check_binding(
     subject: impl Fn() -> String,
 ) -> Result<(), ChangeRefused> {
     let (key, arguments) = (key.clone(), arguments.clone());
+    let arguments = (&arguments).into();
     let binding = Binding { destination: Destination::Queue(QueueId(0)), key, arguments };
     let bound = Bindings::new(kind).bind(binding);
     bound.map(|_| ()).map_err(|error| ChangeRefused::Invalid(format!("{}: {error}", subject())))

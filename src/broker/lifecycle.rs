@@ -58,7 +58,7 @@ impl Broker {
             dropped_replies: 0,
             closing: false,
             opened: now,
-            client_properties: open.client_properties,
+            client_properties: (&open.client_properties).into(),
             facts: open.facts,
         });
         self.connection_places.insert(id, place);

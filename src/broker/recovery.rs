@@ -383,7 +383,7 @@ impl Broker {
             warn!("a binding with key '{key}' names what does not exist any more: left out");
             return Ok(());
         };
-        self.add_binding(source, Binding { destination, key, arguments })
+        self.add_binding(source, Binding { destination, key, arguments: arguments.into() })
             .map_err(|invalid| BrokerError::Definition(invalid.to_string()))?;
         Ok(())
     }

@@ -78,7 +78,7 @@ pub(super) fn replayed_exchange(
         durable: declare.durable,
         auto_delete: declare.auto_delete,
         internal: declare.internal,
-        arguments: declare.arguments,
+        arguments: (&declare.arguments).into(),
         options,
         alternate,
     })

@@ -7,7 +7,7 @@
 //! list, never by recursion, and journaled too: the replay follows no consequences of its own.
 
 use crate::ids::{ExchangeId, QueueId};
-use crate::wire::{Method, ShortString, Table, exchange, queue};
+use crate::wire::{Method, PackedTable, ShortString, Table, exchange, queue};
 
 use super::Broker;
 use super::access::ObjectKind;
@@ -42,7 +42,7 @@ impl Broker {
                 durable: true,
                 auto_delete: false,
                 internal: name.starts_with("amq.rabbitmq."),
-                arguments: Table::default(),
+                arguments: PackedTable::default(),
                 options: Options::None,
                 alternate: None,
             });
@@ -171,7 +171,7 @@ impl Broker {
             return;
         }
         let binding =
-            Binding { destination, key: ShortString::clipped(key), arguments: arguments.clone() };
+            Binding { destination, key: ShortString::clipped(key), arguments: arguments.into() };
         self.binding_event("binding.deleted", source, &binding);
         if self.binding_persists(source, destination)
             && let Some((vhost, method)) = self.bind_method(source, &binding)
@@ -304,7 +304,7 @@ impl Broker {
     ) -> Option<(ShortString, Method)> {
         let declared = &self.exchanges.get(&source)?.declared;
         let routing_key = binding.key.clone();
-        let arguments = binding.arguments.clone();
+        let arguments = binding.arguments.unpack();
         let method = match binding.destination {
             Destination::Queue(id) => queue::Bind {
                 queue: self.queues.get(&id)?.name().clone(),
@@ -349,7 +349,7 @@ pub(super) fn exchange_declare(declared: &ExchangeDeclaration) -> exchange::Decl
         auto_delete: declared.auto_delete,
         internal: declared.internal,
         no_wait: false,
-        arguments: declared.arguments.clone(),
+        arguments: declared.arguments.unpack(),
     }
 }
 
@@ -362,7 +362,7 @@ pub(super) fn queue_declare(declared: &Declaration) -> queue::Declare {
         exclusive: declared.exclusive.is_some(),
         auto_delete: declared.auto_delete,
         no_wait: false,
-        arguments: declared.arguments.table.clone(),
+        arguments: declared.arguments.table.unpack(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::ids::{ExchangeId, QueueId};
-use crate::wire::{ShortString, Table};
+use crate::wire::{PackedTable, ShortString};
 
 use super::access::EffectivePolicy;
 use super::events::EVENT;
@@ -91,7 +91,7 @@ pub(super) struct ExchangeDeclaration {
     /// Not for publishers: only other exchanges route into it.
     pub internal: bool,
     /// Arguments as declared.
-    pub arguments: Table,
+    pub arguments: PackedTable,
     /// What they say to an exchange of this type.
     pub options: Options,
     /// Where messages go that match nothing here.

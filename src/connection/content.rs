@@ -63,7 +63,8 @@ impl<'a> ContentHeader<'a> {
                 format!("message size {body_size} is larger than max size {BODY_OCTETS_MAX}"),
             ));
         }
-        let view = PropertiesView::parse(properties).map_err(refusal)?;
+        let wrong = |error| WireError { method: Some(basic::Publish::ID), ..error };
+        let view = PropertiesView::parse(properties).map_err(|error| refusal(wrong(error)))?;
         Ok(Self { body_size, properties, persistent: view.delivery_mode() == Some(PERSISTENT) })
     }
 }
@@ -202,7 +203,7 @@ pub(super) fn unexpected_frame(text: impl Into<String>) -> Exception {
 
 /// What the codec found wrong, as a refusal.
 pub(super) fn refusal(error: WireError) -> Exception {
-    Exception::new(error.code, error.text)
+    Exception { method: error.method, ..Exception::new(error.code, error.text) }
 }
 
 /// Octets of a frame with header and end.

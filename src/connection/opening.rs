@@ -8,7 +8,8 @@ use log::{debug, warn};
 use crate::broker::{Command, Exception, OpenConnection};
 use crate::ids::{ChannelNumber, Timestamp};
 use crate::wire::{
-    Field, Frame, FrameKind, Method, PROTOCOL_HEADER, ReplyCode, ShortString, Table, connection,
+    Field, Frame, FrameKind, Method, PROTOCOL_HEADER, PackedTable, ReplyCode, ShortString, Table,
+    connection,
 };
 
 use super::closing::close;
@@ -22,7 +23,7 @@ use super::{Connection, Stage};
 #[derive(Debug)]
 pub(super) struct Login {
     user: ShortString,
-    client_properties: Table,
+    client_properties: PackedTable,
 }
 
 /// Who says to be somebody, while that is found out.
@@ -32,7 +33,7 @@ pub(super) struct Claimant {
     /// The name as it came, for the log.
     shown: String,
     mechanism: ShortString,
-    client_properties: Table,
+    client_properties: PackedTable,
 }
 
 impl Connection {
@@ -106,7 +107,7 @@ impl Connection {
             name: ShortString::default(),
             shown: String::new(),
             mechanism,
-            client_properties,
+            client_properties: (&client_properties).into(),
         };
         match claim(logins, &claimant.mechanism, &response, origin) {
             Ok(Claim::Certificate(name)) => {
@@ -180,7 +181,7 @@ impl Connection {
         let until = now.after(self.options.penalty);
         self.stage = Stage::Penalty { until };
         let often = self.options.logins.fails_often(name, self.peer.ip());
-        if !often && may_be_told(error, client_properties) {
+        if !often && may_be_told(error, &client_properties.unpack()) {
             let text = format!(
                 "Login was refused using authentication mechanism {mechanism}. For details see \
                  the broker logfile."
@@ -213,7 +214,7 @@ impl Connection {
             peer: self.peer.to_string(),
             user: login.user,
             virtual_host: method.virtual_host,
-            client_properties: login.client_properties,
+            client_properties: login.client_properties.unpack(),
             channel_max: self.tuned.channel_max,
             facts: self.facts.clone(),
         }))

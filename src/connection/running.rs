@@ -6,7 +6,7 @@ use crate::broker::{Command, Exception};
 use crate::ids::{ChannelNumber, Timestamp};
 use crate::wire::{
     FRAME_END, FRAME_OVERHEAD, Frame, FrameHeader, FrameKind, Method, PublishView, ReplyCode,
-    channel, connection, parse_frame, parse_frame_header,
+    basic, channel, connection, parse_frame, parse_frame_header,
 };
 
 use super::content::{refusal, whole_publish};
@@ -29,6 +29,16 @@ pub enum Wanted<'a> {
     /// At most so many octets of a body, to be appended here and told of by
     /// [`Connection::received_body`].
     Body(&'a mut Vec<u8>, usize),
+}
+
+/// Whether a method has a content, other than basic.publish, which a client sends.
+fn brings_content(method: &Method) -> bool {
+    matches!(
+        method,
+        Method::Basic(
+            basic::Method::Deliver(_) | basic::Method::GetOk(_) | basic::Method::Return(_)
+        )
+    )
 }
 
 impl Connection {
@@ -164,6 +174,11 @@ impl Connection {
         self.assembler.expect_method(channel)?;
         let method = Method::decode(payload).map_err(refusal)?;
         log::trace!("{}.{channel} > {method}", self.id);
+        if brings_content(&method) {
+            // Its content is not waited for: only a server sends such a method.
+            let refusal = Exception::new(ReplyCode::CommandInvalid, "unimplemented method");
+            return Err(Exception { method: Some(method.id()), ..refusal });
+        }
         if matches!(method, Method::Channel(channel::Method::CloseOk(_))) {
             self.assembler.reopen_channel(channel);
         }

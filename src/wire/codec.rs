@@ -2,6 +2,7 @@
 
 use byteorder::{BigEndian, ByteOrder};
 
+use super::MethodId;
 use super::field::Table;
 use super::reply_code::ReplyCode;
 use super::short::{ShortBytes, ShortString};
@@ -14,12 +15,14 @@ pub struct WireError {
     pub code: ReplyCode,
     /// The words after the code's name.
     pub text: String,
+    /// The method whose arguments are wrong, if it is known by then.
+    pub method: Option<MethodId>,
 }
 
 impl WireError {
     /// An error with this code.
     pub fn new(code: ReplyCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self { code, text: text.into(), method: None }
     }
 
     /// 502: a field that cannot be read.
@@ -139,7 +142,7 @@ impl<'a> ArgumentReader<'a> {
     }
 
     pub(super) fn end(&self) -> Result<(), WireError> {
-        self.reader.end()
+        self.reader.end().map_err(cut_short)
     }
 }
 
@@ -171,7 +174,7 @@ pub(super) trait Argument: Sized {
 impl Argument for bool {
     fn read(reader: &mut ArgumentReader<'_>) -> Result<Self, WireError> {
         if reader.bit == 8 {
-            reader.octet = reader.reader.u8()?;
+            reader.octet = reader.reader.u8().map_err(cut_short)?;
             reader.bit = 0;
         }
         let set = reader.octet >> reader.bit & 1 == 1;
@@ -209,15 +212,27 @@ macro_rules! whole_arguments {
 }
 
 whole_arguments! {
-    u8: |reader| reader.u8(), |value, out| out.push(*value);
-    u16: |reader| reader.u16(), |value, out| out.extend_from_slice(&value.to_be_bytes());
-    u32: |reader| reader.u32(), |value, out| out.extend_from_slice(&value.to_be_bytes());
-    u64: |reader| reader.u64(), |value, out| out.extend_from_slice(&value.to_be_bytes());
-    ShortString: |reader| Self::new(reader.short_str()?),
+    u8: |reader| reader.u8().map_err(cut_short), |value, out| out.push(*value);
+    u16: |reader| reader.u16().map_err(cut_short),
+        |value, out| out.extend_from_slice(&value.to_be_bytes());
+    u32: |reader| reader.u32().map_err(cut_short),
+        |value, out| out.extend_from_slice(&value.to_be_bytes());
+    u64: |reader| reader.u64().map_err(cut_short),
+        |value, out| out.extend_from_slice(&value.to_be_bytes());
+    ShortString: |reader| reader.short_str().map(Self::clipped).map_err(cut_short),
         |value, out| write_short(out, value.as_bytes());
-    ShortBytes: |reader| reader.short().map(Self::clipped), |value, out| write_short(out, value);
-    Vec<u8>: |reader| reader.long().map(<[u8]>::to_vec), |value, out| write_long(out, value);
-    Table: |reader| Self::decode(reader.long()?), |value, out| value.encode(out);
+    ShortBytes: |reader| reader.short().map(Self::clipped).map_err(cut_short),
+        |value, out| write_short(out, value);
+    Vec<u8>: |reader| reader.long().map(<[u8]>::to_vec).map_err(cut_short),
+        |value, out| write_long(out, value);
+    Table: |reader| Self::decode_few(reader.long().map_err(cut_short)?),
+        |value, out| value.encode(out);
+}
+
+/// An argument that is not all there makes the frame wrong, as in RabbitMQ (501); what is wrong
+/// within a table is wrong syntax.
+pub(super) fn cut_short(error: WireError) -> WireError {
+    WireError { code: ReplyCode::FrameError, ..error }
 }
 
 /// Writes a short string; its types hold at most 255 octets.

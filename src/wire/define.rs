@@ -115,11 +115,16 @@ macro_rules! methods {
             ///
             /// # Errors
             ///
-            /// 503 for numbers that are no method's, 502 for arguments that cannot be read, 501 for
-            /// a name that is not UTF-8.
+            /// 501 for a payload without numbers, 503 for numbers that are no method's, 501 for
+            /// arguments that are cut short and names that are not UTF-8, 502 for tables that are
+            /// none. All but the first name the method.
             pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
-                let mut reader = Reader::new(payload);
-                let id = MethodId { class: reader.u16()?, method: reader.u16()? };
+                let id = MethodId::of(payload)?;
+                Self::decode_arguments(id, Reader::new(&payload[4..]))
+                    .map_err(|error| WireError { method: Some(id), ..error })
+            }
+
+            fn decode_arguments(id: MethodId, reader: Reader<'_>) -> Result<Self, WireError> {
                 let mut arguments = ArgumentReader::new(reader);
                 let method = match (id.class, id.method) {
                     $($(($class_id, $id) => $class::$Name::read(&mut arguments)?.into(),)*)*

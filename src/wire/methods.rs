@@ -215,7 +215,7 @@ mod tests {
                 assert!(Method::decode(&bytes[..end]).is_err(), "{line} cut at {end}");
             }
             bytes.push(0);
-            assert_eq!(Method::decode(&bytes).unwrap_err().code, ReplyCode::SyntaxError);
+            assert_eq!(Method::decode(&bytes).unwrap_err().code, ReplyCode::FrameError);
         }
     }
 

@@ -13,6 +13,7 @@ mod define;
 mod field;
 mod frame;
 mod methods;
+mod packed;
 mod properties;
 mod publish;
 mod reply_code;
@@ -29,6 +30,7 @@ pub use frame::{
 pub use methods::{
     METHODS, Method, access, basic, channel, confirm, connection, exchange, queue, tx,
 };
+pub use packed::PackedTable;
 pub use properties::{Properties, PropertiesView};
 pub use publish::PublishView;
 pub use reply_code::ReplyCode;
@@ -44,6 +46,19 @@ pub struct MethodId {
 }
 
 impl MethodId {
+    /// The numbers that a method frame's payload begins with.
+    ///
+    /// # Errors
+    ///
+    /// 501 when it is too short for them.
+    pub fn of(payload: &[u8]) -> Result<Self, WireError> {
+        let Some(&[class, of_class, method, of_method]) = payload.first_chunk() else {
+            return Err(WireError::frame("a method frame is too short for a method"));
+        };
+        let (class, method) = ([class, of_class], [method, of_method]);
+        Ok(Self { class: u16::from_be_bytes(class), method: u16::from_be_bytes(method) })
+    }
+
     /// The method's name, such as `queue.declare`; for numbers that are no method's, that of none.
     pub fn name(self) -> &'static str {
         METHODS.iter().find(|info| info.id == self).map_or("no method", |info| info.name)

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::codec::{Reader, WireError};
+use super::MethodId;
+use super::codec::{Reader, WireError, cut_short};
 
 /// A basic.publish whose names lie in the payload that it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +28,13 @@ impl PublishView {
     ///
     /// # Errors
     ///
-    /// 502 when the arguments cannot be read, 501 when the exchange's name is not UTF-8.
+    /// 501 when the arguments are cut short, or the exchange's name is not UTF-8.
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
+        Self::parse_arguments(payload)
+            .map_err(|error| WireError { method: MethodId::of(payload).ok(), ..cut_short(error) })
+    }
+
+    fn parse_arguments(payload: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(payload);
         reader.take(6)?; // class, method and the reserved ticket
         let start = 7;

@@ -17,7 +17,7 @@ pub mod value;
 use std::fmt;
 use std::time::Duration;
 
-use crate::wire::{Field, ShortBytes, ShortString, Table};
+use crate::wire::{Field, PackedTable, ShortBytes, ShortString, Table};
 
 use super::fsync::FsyncPolicy;
 
@@ -101,7 +101,7 @@ pub struct DelayedRetry {
 #[derive(Clone, Debug, Default)]
 pub struct QueueArguments {
     /// All arguments as they came.
-    pub table: Table,
+    pub table: PackedTable,
     /// `x-queue-type`; classic if absent.
     pub queue_type: QueueType,
     /// `x-message-ttl`: how long a message may wait.
@@ -151,7 +151,7 @@ impl QueueArguments {
         let queue_type = queue_type.unwrap_or_default();
         known::check_support(table, queue_type)?;
         let arguments = Self {
-            table: table.clone(),
+            table: table.into(),
             queue_type,
             message_ttl: number(table, "x-message-ttl").map(Duration::from_millis),
             expires: number(table, "x-expires").map(Duration::from_millis),
@@ -192,15 +192,13 @@ impl QueueArguments {
     /// or known for other types of queue, may differ.
     #[must_use]
     pub fn compare(&self, received: &Table, differences: Differences) -> Differences {
-        differences.arguments(&self.table, received, known::supported(self.queue_type))
+        differences.arguments(&self.table.unpack(), received, known::supported(self.queue_type))
     }
 }
 
 /// The arguments of exchange.declare.
 #[derive(Clone, Debug, Default)]
 pub struct ExchangeArguments {
-    /// All arguments as they came.
-    pub table: Table,
     /// `alternate-exchange`: where messages go that no binding matches.
     pub alternate_exchange: Option<ShortString>,
 }
@@ -212,15 +210,13 @@ impl ExchangeArguments {
     /// An `alternate-exchange` that is no name.
     pub fn parse(table: &Table) -> Result<Self, ArgumentError> {
         let alternate_exchange = exchange_name(table, "alternate-exchange")?;
-        Ok(Self { table: table.clone(), alternate_exchange })
+        Ok(Self { alternate_exchange })
     }
 }
 
 /// The arguments of basic.consume.
 #[derive(Clone, Debug, Default)]
 pub struct ConsumerArguments {
-    /// All arguments as they came.
-    pub table: Table,
     /// `x-priority`: higher ones are served first; 0 if absent.
     pub priority: i64,
     /// `x-consumer-timeout`: how long a delivery may be kept; zero is for ever, whatever the queue
@@ -252,7 +248,7 @@ impl ConsumerArguments {
                     }
                 },
             };
-        Ok(Self { table: table.clone(), priority, timeout })
+        Ok(Self { priority, timeout })
     }
 }
 

@@ -21,14 +21,14 @@ use slab::Slab;
 
 use super::destinations::Destinations;
 use super::header_index::{HeaderIndex, Place};
-use super::{Destination, EncodedArguments, InvalidBinding};
+use super::{Destination, InvalidBinding};
 use crate::broker::arguments::value;
-use crate::wire::{Field, ShortString, Table};
+use crate::wire::{Field, PackedTable, ShortString, Table};
 
 /// Destinations by conditions. Bindings with the same arguments share an entry.
 #[derive(Debug, Default)]
 pub(super) struct Headers {
-    numbers: BTreeMap<EncodedArguments, usize>,
+    numbers: BTreeMap<PackedTable, usize>,
     entries: Slab<Entry>,
     index: HeaderIndex,
 }
@@ -46,15 +46,14 @@ impl Headers {
     /// Adds a destination under the conditions that the arguments make.
     pub(super) fn add(
         &mut self,
-        encoded: &EncodedArguments,
-        arguments: &Table,
+        arguments: &PackedTable,
         destination: Destination,
     ) -> Result<(), InvalidBinding> {
-        if let Some(number) = self.numbers.get(encoded) {
+        if let Some(number) = self.numbers.get(arguments) {
             self.entries[*number].destinations.add(destination);
             return Ok(());
         }
-        let conditions = Conditions::parse(arguments)?;
+        let conditions = Conditions::parse(&arguments.unpack())?;
         let mut destinations = Destinations::default();
         destinations.add(destination);
         let vacant = self.entries.vacant_entry();
@@ -65,17 +64,17 @@ impl Headers {
             Quantity::Any => self.index.add_any(number, wanted),
         };
         vacant.insert(Entry { conditions, destinations, places });
-        self.numbers.insert(encoded.clone(), number);
+        self.numbers.insert(arguments.clone(), number);
         Ok(())
     }
 
     /// Undoes one `add`.
-    pub(super) fn remove(&mut self, encoded: &EncodedArguments, destination: Destination) {
-        let Some(number) = self.numbers.get(encoded).copied() else { return };
+    pub(super) fn remove(&mut self, arguments: &PackedTable, destination: Destination) {
+        let Some(number) = self.numbers.get(arguments).copied() else { return };
         let destinations = &mut self.entries[number].destinations;
         destinations.remove(destination);
         if destinations.is_empty() {
-            self.numbers.remove(encoded);
+            self.numbers.remove(arguments);
             let entry = self.entries.remove(number);
             self.index.remove(number, &entry.places);
         }

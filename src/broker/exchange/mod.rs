@@ -41,7 +41,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use thiserror::Error;
 
 use crate::ids::{ExchangeId, QueueId};
-use crate::wire::{Field, ShortString, Table};
+use crate::wire::{Field, PackedTable, ShortString, Table};
 
 use self::consistent_hash::ConsistentHash;
 use self::direct::Direct;
@@ -128,7 +128,7 @@ pub struct Binding {
     /// The binding key; fanout and headers exchanges do not look at it.
     pub key: ShortString,
     /// The arguments; only headers exchanges look at them.
-    pub arguments: Table,
+    pub arguments: PackedTable,
 }
 
 /// Why a binding was refused: the text of a 406 PRECONDITION_FAILED.
@@ -172,7 +172,9 @@ impl Bindings {
     /// If the exchange cannot work with the binding: an unknown `x-match` of a headers exchange, a
     /// key that is no weight.
     pub fn bind(&mut self, mut binding: Binding) -> Result<bool, InvalidBinding> {
-        binding.arguments = sorted(&binding.arguments);
+        if !binding.arguments.is_empty() {
+            binding.arguments = sorted(&binding.arguments.unpack());
+        }
         let identity = Identity::of(&binding);
         match self.listing.entry(identity) {
             Entry::Occupied(_) => Ok(false),
@@ -307,37 +309,25 @@ impl Bindings {
 struct Identity {
     destination: Destination,
     key: ShortString,
-    /// The sorted arguments, encoded: comparable without exception, unlike floating point fields.
-    arguments: EncodedArguments,
+    /// The sorted arguments, as bytes: comparable without exception, unlike floating point fields.
+    arguments: PackedTable,
 }
 
 impl Identity {
     /// The identity of a binding whose arguments are sorted.
     fn of(binding: &Binding) -> Self {
-        let mut arguments = Vec::new();
-        if !binding.arguments.is_empty() {
-            binding.arguments.encode(&mut arguments);
-        }
         Self {
             destination: binding.destination,
             key: binding.key.clone(),
-            arguments: EncodedArguments(arguments.into_boxed_slice()),
+            arguments: binding.arguments.clone(),
         }
     }
 
     /// The least identity of those with this destination.
     fn first(destination: Destination) -> Self {
-        Self {
-            destination,
-            key: ShortString::default(),
-            arguments: EncodedArguments(Box::default()),
-        }
+        Self { destination, key: ShortString::default(), arguments: PackedTable::default() }
     }
 }
-
-/// A binding's arguments as they would be on the wire, sorted by name; no octets if there are none.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct EncodedArguments(Box<[u8]>);
 
 /// The bindings as each kind of exchange wants them. Adding the same destination twice in one place
 /// (bindings that differ only in what the kind does not look at) needs removing it twice.
@@ -354,12 +344,12 @@ enum Router {
 }
 
 impl Router {
-    fn add(&mut self, encoded: &EncodedArguments, new: &Binding) -> Result<(), InvalidBinding> {
+    fn add(&mut self, encoded: &PackedTable, new: &Binding) -> Result<(), InvalidBinding> {
         match self {
             Self::Direct(direct) => direct.add(&new.key, new.destination),
             Self::Fanout(fanout) => fanout.add(new.destination),
             Self::Topic(topic) => topic.add(&new.key, new.destination),
-            Self::Headers(headers) => headers.add(encoded, &new.arguments, new.destination)?,
+            Self::Headers(headers) => headers.add(encoded, new.destination)?,
             Self::ConsistentHash(hash) => hash.add(&new.key, new.destination)?,
             Self::Pool(pool) => pool.add(new.destination),
             Self::KeylessPool(pool) => {
@@ -370,7 +360,7 @@ impl Router {
         Ok(())
     }
 
-    fn remove(&mut self, encoded: &EncodedArguments, old: &Binding) {
+    fn remove(&mut self, encoded: &PackedTable, old: &Binding) {
         match self {
             Self::Direct(direct) => direct.remove(&old.key, old.destination),
             Self::Fanout(fanout) => fanout.remove(old.destination),
@@ -383,11 +373,11 @@ impl Router {
 }
 
 /// The same fields in the order of their names; fields of the same name stay in their order.
-fn sorted(arguments: &Table) -> Table {
+fn sorted(arguments: &Table) -> PackedTable {
     let mut fields: Vec<(ShortString, Field)> =
         arguments.iter().map(|(name, field)| (name.clone(), field.clone())).collect();
     fields.sort_by(|(left, _), (right, _)| left.cmp(right));
-    fields.into_iter().collect()
+    (&fields.into_iter().collect::<Table>()).into()
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ fn consume(
         unacked: 0,
         in_line: false,
         subscription,
-        arguments: method.arguments,
+        arguments: (&method.arguments).into(),
     });
     Ok(())
 }

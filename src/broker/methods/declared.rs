@@ -84,7 +84,7 @@ pub(in super::super) fn declared_exchange(
         durable: method.durable,
         auto_delete: method.auto_delete,
         internal: method.internal,
-        arguments: method.arguments,
+        arguments: method.arguments.into(),
         options,
         alternate,
     })

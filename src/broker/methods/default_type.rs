@@ -24,7 +24,7 @@ pub(in super::super) fn with_default_type<'m>(
     let Some(current) = broker.queue_named(vhost, name) else {
         return DefaultTypes::of(broker).given(vhost_name, method);
     };
-    let kind = current.declared.arguments.table.get(QUEUE_TYPE).cloned();
+    let kind = current.declared.arguments.table.get(QUEUE_TYPE);
     let says_none = method.arguments.get(QUEUE_TYPE).is_none();
     match kind.filter(|_| says_none && default.is_some()) {
         Some(kind) => Cow::Owned(typed(method, kind)),

@@ -86,7 +86,11 @@ fn assert_equivalent(
         .property("durable", &current.durable, &declared.durable)
         .property("auto_delete", &current.auto_delete, &declared.auto_delete)
         .property("internal", &current.internal, &declared.internal)
-        .arguments(&current.arguments, &declared.arguments, compared(current.kind).iter().copied());
+        .arguments(
+            &current.arguments.unpack(),
+            &declared.arguments.unpack(),
+            compared(current.kind).iter().copied(),
+        );
     differences.text(subject).map_or(Ok(()), |text| Err(precondition_failed(text)))
 }
 
@@ -134,7 +138,7 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: exchange::Bind) -> Res
     let binding = Binding {
         destination: Destination::Exchange(destination),
         key: method.routing_key,
-        arguments: method.arguments,
+        arguments: (&method.arguments).into(),
     };
     broker
         .add_binding(source, binding)

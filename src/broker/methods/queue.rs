@@ -245,7 +245,8 @@ fn bind(broker: &mut Broker, call: &mut Call<'_>, method: queue::Bind) -> Result
         .exchange_named(vhost, &source)
         .ok_or_else(|| no_exchange(&source, &broker.vhosts[vhost].name))?
         .id;
-    let binding = Binding { destination, key: routing_key, arguments: method.arguments };
+    let arguments = (&method.arguments).into();
+    let binding = Binding { destination, key: routing_key, arguments };
     broker
         .add_binding(source, binding)
         .map_err(|invalid| precondition_failed(invalid.to_string()))?;

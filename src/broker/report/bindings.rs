@@ -92,7 +92,7 @@ impl Broker {
             destination: destination.clone(),
             destination_kind,
             routing_key: binding.key.clone(),
-            arguments: binding.arguments.clone(),
+            arguments: binding.arguments.unpack(),
         })
     }
 }

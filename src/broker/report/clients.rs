@@ -26,7 +26,7 @@ impl Broker {
             user: connection.user.clone(),
             mechanism: facts.mechanism.clone(),
             opened: self.wall(connection.opened),
-            client_properties: connection.client_properties.clone(),
+            client_properties: connection.client_properties.unpack(),
             channels: connection.channels.len(),
             channel_max: connection.channel_max,
             frame_max: facts.frame_max,
@@ -112,7 +112,7 @@ impl Broker {
             exclusive: consumer.exclusive,
             prefetch: consumer.prefetch,
             unacknowledged: consumer.unacked,
-            arguments: consumer.arguments.clone(),
+            arguments: consumer.arguments.unpack(),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod contents;
 mod endings;
 mod handshake;
+mod nesting;
 mod refusals;
 mod sending;
 

@@ -34,7 +34,47 @@ fn frames_that_are_none_are_refused() {
     check_refusal(&[8, 0, 0, 0, 0, 0, 0, 0], 501, "FRAME_ERROR", (0, 0));
     check_refusal(&frame(FrameKind::Heartbeat, 0, b"x"), 501, "heartbeat", (0, 0));
     check_refusal(&frame(FrameKind::Heartbeat, 1, b""), 505, "heartbeat", (0, 0));
-    check_refusal(&frame(FrameKind::Method, 1, &[0, 60]), 502, "SYNTAX_ERROR", (0, 0));
+    for cut in [&[][..], &[0], &[0, 60], &[0, 60, 0]] {
+        check_refusal(&frame(FrameKind::Method, 1, cut), 501, "too short", (0, 0));
+        check_refusal(&frame(FrameKind::Method, 0, cut), 501, "too short", (0, 0));
+    }
+}
+
+/// Each method with every way to cut its arguments, and with an octet too many.
+#[test]
+fn malformed_arguments_are_refused_with_their_method() {
+    for info in crate::wire::METHODS {
+        let mut payload = Vec::new();
+        let method: Method = info.name.parse().unwrap();
+        method.encode(&mut payload);
+        let id = (info.id.class, info.id.method);
+        let channel = u16::from(info.id.class != 10);
+        payload.push(0);
+        check_refusal(&frame(FrameKind::Method, channel, &payload), 501, "FRAME_ERROR", id);
+        for end in 4..payload.len() - 1 {
+            let cut = frame(FrameKind::Method, channel, &payload[..end]);
+            check_refusal(&cut, 501, "FRAME_ERROR", id);
+        }
+    }
+    // queue.declare, whose table has an unknown type, and one whose table is cut.
+    let declare = [0, 50, 0, 10, 0, 0, 1, b'q', 0];
+    for table in [&[0, 0, 0, 3, 1, b'a', b'?'][..], &[0, 0, 0, 3, 1, b'a', b'I']] {
+        let payload = [&declare[..], table].concat();
+        check_refusal(&frame(FrameKind::Method, 1, &payload), 502, "SYNTAX_ERROR", (50, 10));
+    }
+    check_refusal(&frame(FrameKind::Method, 1, &[0, 50, 0, 99]), 503, "unknown method", (50, 99));
+    let wrong_properties = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1];
+    let publish = [method(1, PUBLISH), frame(FrameKind::Header, 1, &wrong_properties)].concat();
+    check_refusal(&publish, 502, "flags", (60, 40));
+}
+
+#[test]
+fn a_servers_method_is_refused_before_its_content() {
+    for line in ["basic.deliver consumer_tag=\"x\"", "basic.get-ok", "basic.return"] {
+        let id = line.split(' ').next().unwrap().parse::<Method>().unwrap().id();
+        let octets = [method(1, line), header(1, 1), body(1, "x")].concat();
+        check_refusal(&octets, 503, "unimplemented method", (id.class, id.method));
+    }
 }
 
 #[test]
@@ -70,7 +110,7 @@ fn wrong_content_headers_are_refused() {
     check(&[0, 60, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0], 505, "weight 1", (60, 40));
     check(&[0, 60, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 1, 0, 0], 501, "larger than max size", (0, 0));
     check(&[0, 60, 0, 0, 0, 0, 0, 0], 501, "cut short", (0, 0));
-    check(&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1], 502, "flags", (0, 0));
+    check(&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1], 502, "flags", (60, 40));
 }
 
 #[test]

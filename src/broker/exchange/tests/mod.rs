@@ -22,7 +22,7 @@ fn short(value: &str) -> ShortString {
 }
 
 fn binding(destination: Destination, key: &str, arguments: &Table) -> Binding {
-    Binding { destination, key: short(key), arguments: arguments.clone() }
+    Binding { destination, key: short(key), arguments: arguments.into() }
 }
 
 /// Binds what can be bound; `false` if it was.

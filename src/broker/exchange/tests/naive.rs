@@ -34,7 +34,7 @@ impl Naive {
             ExchangeKind::Direct => *binding.key == *key,
             ExchangeKind::Fanout => true,
             ExchangeKind::Topic => naive_topic(&naive_words(&binding.key), &naive_words(key)),
-            ExchangeKind::Headers => naive_headers(&binding.arguments, headers),
+            ExchangeKind::Headers => naive_headers(&binding.arguments.unpack(), headers),
             other => unreachable!("{other:?} is tested elsewhere"),
         };
         let mut found: Vec<_> =
@@ -151,7 +151,7 @@ proptest! {
                     prop_assert_eq!(bindings.bind(new), Ok(naive.0.len() > before));
                 }
                 Step::Unbind(old) => {
-                    let known = bindings.unbind(old.destination, &old.key, &old.arguments);
+                    let known = bindings.unbind(old.destination, &old.key, &old.arguments.unpack());
                     prop_assert_eq!(known, naive.0.len() < before);
                 }
                 Step::Remove(gone) => {

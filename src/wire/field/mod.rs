@@ -8,12 +8,17 @@
 //! The types are those that RabbitMQ and its clients write, which are not those of the
 //! specification's table: `s` is a 16-bit integer, `l` a 64-bit one.
 
+mod nesting;
+
 use super::codec::{Reader, WireError, write_long, write_short};
 use super::short::ShortString;
 
-/// How deep tables and arrays may lie in each other: far deeper than anybody needs, far from the
-/// end of a thread's stack.
-pub const DEPTH_MAX: usize = 32;
+/// How deep tables and arrays may lie in each other (RabbitMQ takes 40 tables, and 100 arrays).
+pub const DEPTH_MAX: usize = 100;
+
+/// Values in the arguments of one method at most: an empty one takes an octet on the wire, and in
+/// memory as much as any other.
+pub(super) const VALUES_MAX: usize = 4096;
 
 /// A decimal number: `value` divided by ten to the power of `scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +106,9 @@ impl Field {
         }
     }
 
-    fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Self, WireError> {
-        Ok(match reader.u8()? {
+    /// Reads a value that holds no others.
+    fn read_plain(tag: u8, reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(match tag {
             b't' => Self::Boolean(reader.u8()? != 0),
             b'b' => Self::I8(reader.u8()?.cast_signed()),
             b'B' => Self::U8(reader.u8()?),
@@ -118,18 +124,16 @@ impl Field {
                 Self::Decimal(Decimal { scale, value: reader.u32()?.cast_signed() })
             }
             b'S' => Self::LongString(reader.long()?.to_vec()),
-            b'A' => Self::Array(read_array(reader.long()?, deeper(depth)?)?),
             b'T' => Self::Timestamp(reader.u64()?),
-            b'F' => Self::Table(Table::read(reader.long()?, deeper(depth)?)?),
             b'V' => Self::Void,
             b'x' => Self::Bytes(reader.long()?.to_vec()),
             other => return Err(unknown_type(other)),
         })
     }
 
-    /// Goes past a value without making anything of it.
-    fn skip(reader: &mut Reader<'_>, depth: usize) -> Result<(), WireError> {
-        let length = match reader.u8()? {
+    /// Goes past a value that holds no others, without making anything of it.
+    fn skip_plain(tag: u8, reader: &mut Reader<'_>) -> Result<(), WireError> {
+        let length = match tag {
             b't' | b'b' | b'B' => 1,
             b's' | b'u' => 2,
             b'I' | b'i' | b'f' => 4,
@@ -137,14 +141,6 @@ impl Field {
             b'D' => 5,
             b'V' => 0,
             b'S' | b'x' => return reader.long().map(drop),
-            b'A' => {
-                let mut items = Reader::new(reader.long()?);
-                while items.left() > 0 {
-                    Self::skip(&mut items, deeper(depth)?)?;
-                }
-                return Ok(());
-            }
-            b'F' => return Table::check_at(reader.long()?, deeper(depth)?),
             other => return Err(unknown_type(other)),
         };
         reader.take(length).map(drop)
@@ -188,22 +184,6 @@ impl Field {
     }
 }
 
-fn read_array(bytes: &[u8], depth: usize) -> Result<Vec<Field>, WireError> {
-    let mut reader = Reader::new(bytes);
-    let mut items = Vec::new();
-    while reader.left() > 0 {
-        items.push(Field::read(&mut reader, depth)?);
-    }
-    Ok(items)
-}
-
-fn deeper(depth: usize) -> Result<usize, WireError> {
-    if depth >= DEPTH_MAX {
-        return Err(WireError::syntax(format!("tables are nested deeper than {DEPTH_MAX}")));
-    }
-    Ok(depth + 1)
-}
-
 fn unknown_type(tag: u8) -> WireError {
     WireError::syntax(format!("unknown field type {tag}"))
 }
@@ -233,7 +213,16 @@ impl Table {
     ///
     /// 502 when they are none, or nested deeper than [`DEPTH_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        Self::read(bytes, 0)
+        nesting::read(bytes, usize::MAX)
+    }
+
+    /// As [`Self::decode`], for the arguments of a method, which may cost memory for long.
+    ///
+    /// # Errors
+    ///
+    /// As there, and 502 for more than [`VALUES_MAX`] values.
+    pub(super) fn decode_few(bytes: &[u8]) -> Result<Self, WireError> {
+        nesting::read(bytes, VALUES_MAX)
     }
 
     /// Checks that octets are a table, without making anything of them.
@@ -242,7 +231,7 @@ impl Table {
     ///
     /// As [`Self::decode`].
     pub fn check(bytes: &[u8]) -> Result<(), WireError> {
-        Self::check_at(bytes, 0)
+        nesting::check(bytes)
     }
 
     /// The value of one name in the octets of a table, without making anything of the others.
@@ -250,33 +239,11 @@ impl Table {
         let mut reader = Reader::new(bytes);
         let mut found = None;
         while reader.left() > 0 {
-            if reader.short().ok()? == name.as_bytes() {
-                found = Some(Field::read(&mut reader, 0).ok()?);
-            } else {
-                Field::skip(&mut reader, 0).ok()?;
-            }
+            let wanted = reader.short().ok()? == name.as_bytes();
+            let value = nesting::value(&mut reader, wanted).ok()?;
+            found = value.or(found);
         }
         found
-    }
-
-    fn read(bytes: &[u8], depth: usize) -> Result<Self, WireError> {
-        let mut reader = Reader::new(bytes);
-        let mut entries = Vec::new();
-        while reader.left() > 0 {
-            // A name need not be UTF-8 on the wire; RabbitMQ's clients only write such.
-            let name = ShortString::clipped(&String::from_utf8_lossy(reader.short()?));
-            entries.push((name, Field::read(&mut reader, depth)?));
-        }
-        Ok(Self(entries))
-    }
-
-    fn check_at(bytes: &[u8], depth: usize) -> Result<(), WireError> {
-        let mut reader = Reader::new(bytes);
-        while reader.left() > 0 {
-            reader.short()?;
-            Field::skip(&mut reader, depth)?;
-        }
-        Ok(())
     }
 
     /// Writes the table with its length.
