@@ -338,15 +338,15 @@ impl Broker {
                     let bytes = u64::from(message.body_length());
                     self.work.pay(RELEASE_UNITS * (1 + queues) + bytes / BYTES_PER_UNIT);
                     drop(before.replace(message));
+                    self.pass_on(queue, item);
                 }
                 Some(Err(error)) => {
                     self.delayed.put_back(now.after(RETRY), queue, item);
                     return self.store_failed(Some(queue), error);
                 }
                 // A damaged record has been reported by the store.
-                Some(Ok(None)) | None => {}
+                Some(Ok(None)) | None => self.forget(queue, &item),
             }
-            self.forget(queue, &item);
         }
     }
 }

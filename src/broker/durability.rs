@@ -25,6 +25,9 @@ use super::channel::{Channel, ChannelState, Mode, Parked};
 use super::effect::{Effects, Output};
 use super::fsync::{FsyncPolicy, Promise};
 
+/// Where nothing is promised, messages that moved out of a log are synced after so long.
+const MOVES_LAG: Duration = Duration::from_secs(1);
+
 /// What a turn has gathered until it ends.
 #[derive(Default)]
 pub(super) struct Turn {
@@ -158,7 +161,9 @@ impl Broker {
         }
         let moves = self.morgue.end_turn(written);
         if moves && self.options.fsync == FsyncPolicy::Never {
-            self.moves_synced(written);
+            // What a log gives away must not be gone before the news of where it went is safe.
+            let due = now.after(MOVES_LAG);
+            self.durability.deadline = Some(self.durability.deadline.map_or(due, |at| at.min(due)));
         }
         let unread = self.hold_streams(written);
         let waits = self.park(written, effects)

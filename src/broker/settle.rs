@@ -1,6 +1,7 @@
 //! What becomes of deliveries: acknowledged, let go, or back in their queue.
 
 use crate::ids::QueueId;
+use crate::mutants::mutant;
 
 use super::Broker;
 use super::channel::Delivered;
@@ -60,8 +61,10 @@ impl Broker {
             return;
         }
         match queue.settings.retry_delay(requeue == Requeue::Failed, item.failures()) {
-            Some(delay) => queue.delay(item, self.now.after(delay)),
-            None => queue.requeue(item),
+            Some(delay) if !mutant("a_retry_delay_is_skipped") => {
+                queue.delay(item, self.now.after(delay))
+            }
+            Some(_) | None => queue.requeue(item),
         }
         self.touch(id);
     }
@@ -96,6 +99,21 @@ impl Broker {
         {
             consumer.unacked = consumer.unacked.saturating_sub(1);
             self.rouse(key);
+        }
+    }
+
+    /// A message that was taken from its queue has gone to others. What a log has of it stays until
+    /// that is synced: a power cut before takes the news of both.
+    pub(super) fn pass_on(&mut self, id: QueueId, item: Item) {
+        let Some(queue) = self.queues.get(&id) else { return };
+        if item.journaled {
+            self.turn.sync_within(queue.fsync(self.options.fsync));
+            self.store.journal().settle(item.level, item.ordinal);
+        }
+        if !mutant("a_released_message_is_not_kept_until_the_sync") {
+            self.let_go(id, item);
+        } else if let Some(queue) = self.queues.get_mut(&id) {
+            queue.settle(&item, &mut self.budget);
         }
     }
 
