@@ -258,7 +258,7 @@ impl Recovery {
         if self.cut() && !synced {
             return Ok(false);
         }
-        if base == 0 && !here {
+        if !here {
             let missing = previous.generation;
             return Err(self.directory.unreadable(format!("its journal {missing} is missing")));
         }
