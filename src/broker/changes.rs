@@ -135,7 +135,6 @@ impl Broker {
             ..VhostSettings::default()
         };
         for change in [
-            Change::Begin,
             Change::PutVhost { name: vhost.clone(), settings },
             Change::PutUser {
                 name: guest.clone(),
@@ -149,6 +148,8 @@ impl Broker {
                 write: everything(),
                 read: everything(),
             },
+            // Last: cut off before, the next start makes all of it again.
+            Change::Begin,
         ] {
             self.apply_change(change, &mut Effects::default())?;
         }
