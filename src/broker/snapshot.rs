@@ -48,8 +48,8 @@ impl Broker {
 
     pub(super) fn begin_checkpoint(&mut self) -> Result<CheckpointJob, StoreError> {
         let mut snapshot = self.store.begin_checkpoint()?;
-        self.snapshot_clocks(&mut snapshot);
         self.snapshot_definitions(&mut snapshot);
+        self.snapshot_clocks(&mut snapshot);
         let unacked = self.unacked_by_queue();
         let mut delayed = self.delayed_by_queue();
         let mut ids: Vec<_> = self.queues.keys().copied().collect();

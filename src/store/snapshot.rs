@@ -48,7 +48,7 @@ impl Snapshot {
         self.writer.put(0, |gather| entry::put_define(gather, virtual_host, queue, method));
     }
 
-    /// What the clocks show: before all definitions.
+    /// What the clocks show.
     pub fn sample(&mut self, sample: &Sample) {
         self.writer.put(0, |gather| sample::put(gather, sample));
     }
