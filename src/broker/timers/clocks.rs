@@ -19,6 +19,8 @@ const SAMPLE_MILLISECONDS: u64 = 5000;
 #[derive(Debug, Default)]
 pub(in crate::broker) struct Clocks {
     pub wall: WallClock,
+    /// The reading that `wall` was found out by.
+    mapped: Reading,
     /// The last reading, with the broker's time at that moment.
     read: Option<(Timestamp, Reading)>,
     /// The last one of which a sample is in the journal.
@@ -31,7 +33,7 @@ impl Broker {
     /// The clocks show this at the beginning of a turn.
     pub fn read_clocks(&mut self, now: Timestamp, reading: Reading) {
         let clocks = &mut self.clocks;
-        if clocks.read.is_none_or(|(_, earlier)| reading.has_stepped(earlier)) {
+        if clocks.read.is_none() || reading.has_stepped(clocks.mapped) {
             let wall = WallClock::at(now, reading.wall);
             if clocks.read.is_some() {
                 log::warn!(
@@ -40,6 +42,7 @@ impl Broker {
                 );
             }
             clocks.wall = wall;
+            clocks.mapped = reading;
         }
         clocks.read = Some((now, reading));
     }
