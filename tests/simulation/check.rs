@@ -11,9 +11,10 @@ use super::client::checked;
 use super::model::{Binding, Copy, DECLARED, EXCHANGES, Instance, KEYS, Model, QUEUES, TRANSIENT};
 
 /// A broker that is looked through and then thrown away.
-struct Probe {
-    broker: Broker,
-    effects: Effects,
+pub(crate) struct Probe {
+    pub broker: Broker,
+    pub effects: Effects,
+    pub now: Timestamp,
     channel: u16,
 }
 
@@ -25,14 +26,16 @@ pub(crate) fn check(
     sure: u64,
     damaged: u64,
 ) -> Result<(), String> {
-    let mut probe = Probe { broker, effects: Effects::default(), channel: 0 };
+    let now = broker.now();
+    model.clock.began(now, sure)?;
+    let mut probe = Probe { broker, effects: Effects::default(), now, channel: 0 };
     probe.open();
     let queues: Vec<bool> = (0..QUEUES.len()).map(|queue| probe.has_queue(queue)).collect();
     let declared = probe.has_exchange();
     check_state("exchange x", &mut model.declared, declared, sure)?;
     probe.publish_probes(declared);
     for (queue, exists) in queues.into_iter().enumerate() {
-        let contents = if exists { probe.drain(queue) } else { Vec::new() };
+        let contents = if exists { probe.drain(QUEUES[queue]) } else { Vec::new() };
         let (bound, messages) = split(model, queue, &contents)?;
         let instance = find_instance(model, queue, exists, &messages, sure)?;
         check_bindings(model, queue, exists, &bound, sure)?;
@@ -43,6 +46,7 @@ pub(crate) fn check(
             .copies
             .retain(|(other, _), _| other.0 != queue || Some(*other) == instance.map(first));
     }
+    super::extras::check(&mut probe, model, sure)?;
     model.counts.images += 1;
     Ok(())
 }
@@ -173,13 +177,13 @@ fn check_messages(
         if copy.gone.is_some_and(|gone| gone <= sure) {
             return Err(format!("{} comes back after it was settled", what()));
         }
-        if copy.delivered && !redelivered {
+        if copy.delivered && !redelivered && !model.may_forget {
             return Err(format!("{} was delivered and is not flagged", what()));
         }
         model.counts.restored += 1;
         model.counts.flagged += u64::from(*redelivered);
     }
-    let (mut missing, mut after) = (None, 0);
+    let (mut missing, mut after, mut lost) = (None, 0, None);
     let mut copies: Vec<_> = model.copies(instance).collect();
     copies.sort_unstable_by_key(|(_, copy)| copy.order);
     for (id, copy) in copies {
@@ -189,13 +193,17 @@ fn check_messages(
             if sure > 0 && (copy.turn <= sure || copy.confirmed) {
                 let length = model.messages[&id].length;
                 let what = format!("message {id} of {instance:?} ({copy:?}, {length} octets)");
-                return Err(format!("{what} is lost"));
+                lost = Some(format!("{what} is lost"));
             }
             missing = Some(id);
         }
     }
     if after > 0 && damaged == 0 && sure > 0 {
-        return Err(format!("{instance:?}: no prefix, {missing:?} is missing before {after}"));
+        lost = lost
+            .or(Some(format!("{instance:?}: no prefix, {missing:?} is missing before {after}")));
+    }
+    if let Some(what) = lost {
+        model.lose(QUEUES[instance.0], what)?;
     }
     // What a purge or a deletion was about to take when everything stopped may still go either way:
     // a name that a killed process has removed can be back after a power cut.
@@ -238,18 +246,18 @@ impl Probe {
         self.next_channel();
     }
 
-    fn next_channel(&mut self) {
+    pub(crate) fn next_channel(&mut self) {
         self.channel += 1;
         self.ask(channel::Open::default());
     }
 
-    fn apply(&mut self, command: Command) -> Vec<Output> {
-        self.broker.apply(Timestamp(0), Self::CLIENT, command, &mut self.effects);
+    pub(crate) fn apply(&mut self, command: Command) -> Vec<Output> {
+        self.broker.apply(self.now, Self::CLIENT, command, &mut self.effects);
         self.effects.take().flat_map(|(_, outputs)| outputs).collect()
     }
 
     /// Calls a method; whether it was not refused.
-    fn ask(&mut self, method: impl Into<Method>) -> bool {
+    pub(crate) fn ask(&mut self, method: impl Into<Method>) -> bool {
         let outputs = self.apply(Command::Method(ChannelNumber(self.channel), method.into()));
         let refused = outputs.iter().any(|output| {
             matches!(output, Output::Method(_, Method::Channel(channel::Method::Close(_))))
@@ -261,7 +269,12 @@ impl Probe {
     }
 
     fn has_queue(&mut self, queue: usize) -> bool {
-        let queue = ShortString::clipped(QUEUES[queue]);
+        self.exists(QUEUES[queue])
+    }
+
+    /// Whether a queue of this name is there.
+    pub(crate) fn exists(&mut self, queue: &str) -> bool {
+        let queue = ShortString::clipped(queue);
         self.ask(queue::Declare { queue, passive: true, ..Default::default() })
     }
 
@@ -284,16 +297,20 @@ impl Probe {
                 );
                 let publish =
                     Publish { mandatory: false, immediate: false, repeats: false, message };
-                self.apply(Command::Publish(ChannelNumber(self.channel), publish));
+                self.publish_message(publish);
             }
         }
     }
 
+    pub(crate) fn publish_message(&mut self, publish: Publish) {
+        self.apply(Command::Publish(ChannelNumber(self.channel), publish));
+    }
+
     /// Takes everything out of a queue.
-    fn drain(&mut self, queue: usize) -> Vec<leveret::broker::Delivery> {
+    pub(crate) fn drain(&mut self, queue: &str) -> Vec<leveret::broker::Delivery> {
         let mut messages = Vec::new();
         loop {
-            let get = basic::Get { queue: ShortString::clipped(QUEUES[queue]), no_ack: true };
+            let get = basic::Get { queue: ShortString::clipped(queue), no_ack: true };
             let command = Command::Method(ChannelNumber(self.channel), get.into());
             match self.apply(command).pop() {
                 Some(Output::GetOk { delivery, .. }) => messages.push(delivery),

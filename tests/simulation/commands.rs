@@ -5,11 +5,17 @@ use leveret::message::Message;
 use leveret::wire::{Properties, ShortString, basic, exchange, queue, tx};
 
 use super::client::{Client, Expected, Mode};
+use super::extras;
 use super::model::{DECLARED, EXCHANGES, FANOUT, KEYS, QUEUES, Sent, TRANSIENT, body};
 use super::world::{CHANNEL, World};
 
 /// One command of one client.
 pub(crate) fn command(world: &mut World<'_>) {
+    match world.random.below(100) {
+        0..14 => return extras::command(world),
+        14 => return extras::change(world),
+        _ => {}
+    }
     let place = world.random.index(world.clients.len());
     match world.random.below(100) {
         0..45 => publish(world, place),

@@ -49,9 +49,10 @@ fn run(seed: u64, number: u64, fault: Fault, passes: bool) -> Result<bool, Strin
     let mut model = Model::new();
     let disk = MemoryDisk::new();
     disk.fail_call(number, fault);
-    if let Ok((broker, _)) = setup.open(&disk) {
+    if let Ok((broker, _)) = setup.open(&disk, &model.clock) {
         let mut world = World::new(broker, &setup, &mut model, &mut random);
-        match world.run(60) {
+        let full = std::env::var_os("LEVERET_FULL").is_some();
+        match world.run(if full { 60 } else { 25 }) {
             Err(End::Broken(what)) => return Err(what),
             Err(End::Disk) if passes => return Err("the broker ends".to_owned()),
             Err(End::Disk | End::NoRoom) => world.fail_turn(),
@@ -59,11 +60,17 @@ fn run(seed: u64, number: u64, fault: Fault, passes: bool) -> Result<bool, Strin
         }
     }
     let reached = disk.calls() >= number;
-    for (left, sure) in [(disk.killed(), model.written), (disk.torn(seed ^ number), model.durable)]
-    {
-        let (broker, damaged) =
-            setup.open(&left).map_err(|error| format!("it does not recover: {error}"))?;
+    for power in [false, true] {
         let mut known = model.clone();
+        known.clock.interrupt(power, model.durable, &mut Random::new(seed ^ number));
+        let (left, sure) = if power {
+            (disk.torn(seed ^ number), model.durable)
+        } else {
+            (disk.killed(), model.written)
+        };
+        let (broker, damaged) = setup
+            .open(&left, &known.clock)
+            .map_err(|error| format!("it does not recover: {error}"))?;
         check(broker, &mut known, sure, damaged)?;
     }
     Ok(reached)

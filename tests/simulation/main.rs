@@ -20,10 +20,13 @@
 
 mod check;
 mod client;
+mod clock;
 mod commands;
+mod extras;
 mod faults;
 mod model;
 mod random;
+mod vanish;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +35,7 @@ use std::thread;
 
 use leveret::store::MemoryDisk;
 
+use clock::Clock;
 use model::{Counts, Model};
 use random::Random;
 use world::{End, Setup, World};
@@ -123,7 +127,8 @@ fn work(
     model: &mut Model,
     random: &mut Random,
 ) -> Result<MemoryDisk, String> {
-    let (broker, _) = setup.open(disk).map_err(|error| format!("it does not open: {error}"))?;
+    let (broker, _) =
+        setup.open(disk, &model.clock).map_err(|error| format!("it does not open: {error}"))?;
     // What was recovered is sure when it is acted upon.
     (model.written, model.durable) = (model.turn, model.turn);
     disk.fail_after(1 + random.below(400));
@@ -143,15 +148,18 @@ fn work(
         }
     }
     let mut power = random.percent(70);
+    model.clock.interrupt(power, model.durable, random);
     let mut left = leave(disk, power, random);
     while random.percent(35) {
-        recover_in_part(setup, &left, random)?;
+        recover_in_part(setup, &left, &mut model.clock, random)?;
         let cut = random.percent(70);
+        model.clock.interrupt(cut, model.durable, random);
         left = leave(&left, cut, random);
         power |= cut;
     }
-    let (broker, damaged) =
-        setup.open(&left.killed()).map_err(|error| format!("it does not recover: {error}"))?;
+    let (broker, damaged) = setup
+        .open(&left.killed(), &model.clock)
+        .map_err(|error| format!("it does not recover: {error}"))?;
     let sure = if power { model.durable } else { model.written };
     check::check(broker, model, sure, damaged)?;
     model.disconnected();
@@ -164,11 +172,18 @@ fn leave(disk: &MemoryDisk, power: bool, random: &mut Random) -> MemoryDisk {
 }
 
 /// Recovers until the disk goes once more.
-fn recover_in_part(setup: &Setup, disk: &MemoryDisk, random: &mut Random) -> Result<(), String> {
+fn recover_in_part(
+    setup: &Setup,
+    disk: &MemoryDisk,
+    clock: &mut Clock,
+    random: &mut Random,
+) -> Result<(), String> {
     disk.fail_after(1 + random.below(60));
-    let Ok((broker, _)) = setup.open(disk) else { return Ok(()) };
-    let mut nobody = Model::new();
-    match World::new(broker, setup, &mut nobody, random).idle() {
+    let Ok((broker, _)) = setup.open(disk, clock) else { return Ok(()) };
+    let mut nobody = Model { clock: clock.clone(), ..Model::new() };
+    let ended = World::new(broker, setup, &mut nobody, random).idle();
+    clock.adopt(&nobody.clock);
+    match ended {
         Err(End::Broken(what)) => Err(what),
         Err(End::Disk | End::NoRoom) | Ok(()) => Ok(()),
     }

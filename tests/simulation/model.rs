@@ -7,7 +7,10 @@
 //!   a kill leaves turns 1 to 9; a power cut leaves 1 to 4, and of the others what it likes
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::clock::Clock;
+use super::extras::Extras;
 
 /// The exchanges that are published to; all are durable.
 pub(crate) const EXCHANGES: [&str; 4] = ["", "amq.direct", "amq.fanout", "x"];
@@ -114,6 +117,14 @@ pub(crate) struct Model {
     pub declared: History<bool>,
     pub bindings: BTreeMap<Binding, History<bool>>,
     pub copies: BTreeMap<(Instance, u64), Copy>,
+    pub extras: Extras,
+    pub clock: Clock,
+    /// A file of a queue's log has vanished: messages of that queue may be missing.
+    pub may_lose: bool,
+    /// A journal has vanished of which nothing was synced, and with it what was delivered.
+    pub may_forget: bool,
+    /// The queues with messages that are missing.
+    pub lost: BTreeSet<String>,
     pub counts: Counts,
     pub orders: u64,
     pub instances: u64,
@@ -130,6 +141,11 @@ impl Model {
             declared: History::new(false),
             bindings: BTreeMap::new(),
             copies: BTreeMap::new(),
+            extras: Extras::default(),
+            clock: Clock::new(),
+            may_lose: false,
+            may_forget: false,
+            lost: BTreeSet::new(),
             counts: Counts::default(),
             orders: 0,
             instances: 0,
@@ -261,6 +277,15 @@ impl Model {
         copy.delivered = true;
         copy.held = true;
         Ok(copy.order)
+    }
+
+    /// Messages of a queue are missing.
+    pub(crate) fn lose(&mut self, queue: &str, what: String) -> Result<(), String> {
+        if !self.may_lose {
+            return Err(what);
+        }
+        self.lost.insert(queue.to_owned());
+        Ok(())
     }
 
     /// Everybody is disconnected: what was held is ready again.

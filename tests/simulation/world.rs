@@ -4,16 +4,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use leveret::broker::access::Change;
 use leveret::broker::{
     Broker, BrokerError, BrokerOptions, Command, Effects, FsyncPolicy, OpenConnection,
 };
-use leveret::ids::{ChannelNumber, SyncPoint, Timestamp};
+use leveret::ids::{ChannelNumber, ConnectionId, SyncPoint, Timestamp};
 use leveret::store::{CheckpointJob, MemoryDisk, Store, StoreError, StoreOptions, SyncRequest};
 use leveret::wire::{Method, ShortString, Table, basic, channel, confirm, tx};
 
 use super::client::{Client, Expected, Mode};
+use super::clock::Clock;
+use super::extras::{self, Side};
 use super::model::Model;
 use super::random::Random;
+
+/// No work takes so many turns.
+const SLICES_MAX: u64 = 1_000_000;
 
 pub(crate) const CHANNEL: ChannelNumber = ChannelNumber(1);
 
@@ -52,17 +58,24 @@ impl Setup {
         }
     }
 
-    pub(crate) fn open(&self, disk: &MemoryDisk) -> Result<(Broker, u64), BrokerError> {
+    pub(crate) fn open(
+        &self,
+        disk: &MemoryDisk,
+        clock: &Clock,
+    ) -> Result<(Broker, u64), BrokerError> {
         let (store, recovery) = Store::examine(Arc::new(disk.clone()), self.store)?;
         let options = BrokerOptions {
             fsync: self.fsync,
             resident_bytes_max: self.resident_bytes_max,
             outbox_bytes_max: 50_000,
+            reading: Some(clock.reading()),
             work_per_turn: self.work_per_turn,
             ..BrokerOptions::default()
         };
         let damaged = recovery.damaged();
-        Ok((Broker::open(store, recovery, options)?, damaged))
+        let mut broker = Broker::open(store, recovery, options)?;
+        broker.settle_start()?;
+        Ok((broker, damaged))
     }
 }
 
@@ -95,8 +108,12 @@ pub(crate) struct World<'a> {
     pub clients: Vec<Client>,
     pub clients_made: u64,
     effects: Effects,
-    pub now: u64,
+    /// The broker's time when it began, and the uptime at that moment.
+    began: (Timestamp, u64),
+    pub side: Side,
     promises: bool,
+    /// The clients of the other queues have come.
+    beside: bool,
     requests: Vec<(u64, SyncRequest)>,
     synced: Option<SyncPoint>,
     job: Option<(u64, CheckpointJob)>,
@@ -111,8 +128,9 @@ impl<'a> World<'a> {
         random: &'a mut Random,
     ) -> Self {
         Self {
+            began: (broker.now(), model.clock.reading().uptime),
+            side: Side::default(),
             broker,
-            now: model.turn * 7,
             model,
             random,
             clients: Vec::new(),
@@ -120,6 +138,7 @@ impl<'a> World<'a> {
             effects: Effects::default(),
             promises: setup.fsync == FsyncPolicy::Always,
             requests: Vec::new(),
+            beside: false,
             synced: None,
             job: None,
             job_done: false,
@@ -182,12 +201,16 @@ impl<'a> World<'a> {
 
     fn begin_turn(&mut self) -> Result<(), End> {
         self.model.turn += 1;
-        self.now += self.random.below(30);
+        self.model.clock.pass(self.model.turn, self.random);
+        self.broker.read_clocks(self.now(), self.model.clock.reading());
         if let Some(point) = self.synced.take() {
             self.broker.synced(point, &mut self.effects);
         }
         if std::mem::take(&mut self.job_done) {
             self.broker.checkpoint_done()?;
+        }
+        if self.beside {
+            extras::begin_turn(self);
         }
         for place in 0..self.clients.len() {
             let drained = std::mem::take(&mut self.clients[place].drained);
@@ -202,27 +225,37 @@ impl<'a> World<'a> {
     /// it is done when the last of these is written.
     fn end_turn(&mut self) -> Result<(), End> {
         self.end_slice(true)?;
+        let mut slices = 0;
         while self.broker.is_working() {
+            slices += 1;
+            assert!(slices < SLICES_MAX, "the work does not end");
             self.end_slice(true)?;
         }
         self.model.written = self.model.turn;
+        self.model.clock.written();
+        self.model.extras.operator.end_turn(&self.broker, self.promises);
         Ok(())
     }
 
     fn end_slice(&mut self, last: bool) -> Result<(), End> {
-        let now = Timestamp(self.now);
+        let now = self.now();
         let request = self.broker.end_turn(now, &mut self.effects)?;
         let done = self.model.turn - u64::from(!last || self.broker.is_working());
         self.requests.extend(request.map(|request| (done, request)));
-        if self.broker.holds_outputs() || self.effects.take_urgent().next().is_some() {
+        let urgent = self.effects.take_urgent().any(|(to, _)| to != extras::HELD);
+        if self.broker.holds_outputs() || urgent {
             return Err(End::NoRoom); // the clients learn nothing more
         }
         for (to, outputs) in self.effects.take() {
-            let Some(client) = self.clients.iter_mut().find(|client| client.id == to) else {
-                continue;
-            };
-            for output in &outputs {
-                client.receive(self.model, output, self.promises)?;
+            let client = self.clients.iter_mut().find(|client| client.id == to);
+            match client {
+                Some(client) => outputs
+                    .iter()
+                    .try_for_each(|output| client.receive(self.model, output, self.promises))?,
+                None if !extras::is_beside(to) => {}
+                None => outputs.iter().try_for_each(|output| {
+                    self.side.receive(to, self.model, output, self.promises)
+                })?,
             }
         }
         if let Some(job) = self.broker.checkpoint(now)? {
@@ -252,7 +285,22 @@ impl<'a> World<'a> {
 
     pub(crate) fn apply(&mut self, place: usize, command: Command) {
         let from = self.clients[place].id;
-        self.broker.apply(Timestamp(self.now), from, command, &mut self.effects);
+        self.apply_from(from, command);
+    }
+
+    pub(crate) fn apply_from(&mut self, from: ConnectionId, command: Command) {
+        self.broker.apply(self.now(), from, command, &mut self.effects);
+    }
+
+    /// An operator changes something.
+    pub(crate) fn change(&mut self, change: Change) {
+        self.broker.change(vec![change], &mut self.effects).expect("it can be changed");
+    }
+
+    /// The broker's time.
+    fn now(&self) -> Timestamp {
+        let (began, uptime) = self.began;
+        Timestamp(began.0 + self.model.clock.reading().uptime - uptime)
     }
 
     /// Sends a method and notes what is to come of it.
@@ -271,6 +319,8 @@ impl<'a> World<'a> {
         for mode in [Mode::Confirm, Mode::Confirm, Mode::Plain, Mode::Transaction] {
             self.open_client(mode);
         }
+        self.beside = true;
+        extras::begin(self);
         for _ in 0..self.random.below(6) {
             super::commands::command(self);
         }
@@ -305,6 +355,7 @@ impl<'a> World<'a> {
     /// A turn failed: what it did without an acknowledgement may have happened unseen.
     pub(crate) fn fail_turn(&mut self) {
         self.model.turn += 1;
+        self.model.extras.unseen_gets += self.side.gets;
         let instances: Vec<_> = self
             .clients
             .iter()
