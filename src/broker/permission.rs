@@ -18,6 +18,7 @@
 //! letter and alternate exchanges that a policy sets are not checked: who makes policies is trusted.
 
 use crate::ids::ExchangeId;
+use crate::mutants::mutant;
 use crate::wire::ShortString;
 
 use super::Broker;
@@ -64,7 +65,9 @@ const PERMITTED_MAX: usize = 12;
 
 impl Permitted {
     fn has(&self, generation: u64, exchange: ExchangeId) -> bool {
-        self.generation == generation && self.exchanges.contains(&exchange)
+        let current =
+            self.generation == generation || mutant("a_permission_outlives_its_revocation");
+        current && self.exchanges.contains(&exchange)
     }
 
     fn add(&mut self, generation: u64, exchange: ExchangeId) {

@@ -19,6 +19,7 @@ mod full_disk;
 mod graphs;
 mod lost_files;
 mod naive_queue;
+mod operators;
 mod permissions;
 mod print;
 mod queues;

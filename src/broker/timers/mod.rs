@@ -11,6 +11,7 @@ pub(super) use clocks::Clocks;
 use std::collections::BTreeSet;
 
 use crate::ids::{QueueId, Timestamp};
+use crate::mutants::mutant;
 
 use super::Broker;
 use super::effect::Effects;
@@ -27,6 +28,9 @@ pub(super) struct Timers(BTreeSet<(Timestamp, QueueId)>);
 impl Timers {
     /// When the next one goes off.
     pub(super) fn next(&self) -> Option<Timestamp> {
+        if mutant("a_timer_is_due_for_ever") {
+            return Some(Timestamp(0));
+        }
         self.0.first().map(|(due, _)| *due)
     }
 

@@ -16,6 +16,7 @@
 use std::collections::VecDeque;
 
 use crate::ids::{ConnectionId, ExchangeId, QueueId};
+use crate::mutants::mutant;
 use crate::wire::{ReplyCode, ShortString};
 
 use super::super::Broker;
@@ -215,7 +216,8 @@ impl Broker {
             Change::PutPolicy { vhost, .. } | Change::DeletePolicy { vhost, .. } => {
                 let vhost = vhost.clone();
                 self.apply_change(change, effects)?;
-                Ok(self.vhost_named(&vhost).map(|vhost| {
+                let stays = mutant("a_policy_change_is_not_taken_over");
+                Ok(self.vhost_named(&vhost).filter(|_| !stays).map(|vhost| {
                     let (queues, exchanges) = self.objects(vhost);
                     Consequence::Policies { vhost, queues, exchanges, merged: Merged::new() }
                 }))
@@ -224,7 +226,8 @@ impl Broker {
                 let name = name.clone();
                 self.apply_change(change, effects)?;
                 let reason = format!("user '{name}' is deleted");
-                let connections = self.connections_of(|_, user| *user == name);
+                let stay = mutant("a_deleted_users_connection_stays");
+                let connections = self.connections_of(|_, user| *user == name && !stay);
                 Ok(Some(Consequence::Close { reason, connections }))
             }
             _ => self.apply_change(change, effects).map(|()| None),
