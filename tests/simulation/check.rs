@@ -199,8 +199,8 @@ fn check_messages(
         }
     }
     if after > 0 && damaged == 0 && sure > 0 {
-        lost = lost
-            .or(Some(format!("{instance:?}: no prefix, {missing:?} is missing before {after}")));
+        lost =
+            lost.or_else(|| Some(format!("{instance:?}: {missing:?} is missing before {after}")));
     }
     if let Some(what) = lost {
         model.lose(QUEUES[instance.0], what)?;
