@@ -14,7 +14,7 @@ use super::answer::Refusal;
 const AT_ONCE_MAX: usize = 2;
 
 /// How long one waits for its turn.
-const WAIT_MAX: Duration = Duration::from_secs(15);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug, Default)]
