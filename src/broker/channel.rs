@@ -102,6 +102,8 @@ pub(super) struct Channel {
     pub unacked: Unacked<Delivered>,
     /// Deliveries that went back to their queues because they were late.
     pub late: Late,
+    /// The consumer that got the last delivery.
+    pub last_served: Option<ConsumerKey>,
     /// The tag of the next delivery.
     pub next_tag: DeliveryTag,
     /// The prefetch of consumers that come from now on (basic.qos global=false); 0 is no limit.
@@ -140,6 +142,7 @@ impl Channel {
             consumers: BTreeMap::new(),
             unacked: Unacked::default(),
             late: Late::default(),
+            last_served: None,
             next_tag: DeliveryTag(1),
             consumer_prefetch: 0,
             channel_prefetch: 0,
@@ -152,12 +155,10 @@ impl Channel {
         }
     }
 
-    /// Whether a delivery to one of its consumers may be sent now, as far as the channel goes.
-    /// While a reply is parked nothing overtakes it.
+    /// Whether one of its consumers may get a delivery now, as far as the channel goes.
     pub(super) fn has_room(&self) -> bool {
         self.flow
             && self.state == ChannelState::Open
-            && self.parked.is_empty()
             && (self.channel_prefetch == 0 || self.in_flight < u32::from(self.channel_prefetch))
     }
 

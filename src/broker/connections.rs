@@ -36,6 +36,8 @@ pub(super) struct Connection {
     pub exclusive_queues: Vec<QueueId>,
     /// Octets of deliveries sent to its outbox and not yet written to its socket.
     pub outbox_bytes: u64,
+    /// The channel that got the last delivery.
+    pub last_served: ChannelNumber,
     /// Direct replies that were dropped because it reads too slowly.
     pub dropped_replies: u64,
     /// connection.close was sent or answered: nothing is sent any more.

@@ -69,6 +69,13 @@ impl Morgue {
         self.done = 0;
     }
 
+    /// As many again if none waits: one command's dead are no reason to have another's wait.
+    pub(super) fn allow_more(&mut self) {
+        if self.waiting.is_empty() {
+            self.done = 0;
+        }
+    }
+
     /// Whether something waits for the next turn.
     pub(super) fn is_behind(&self) -> bool {
         !self.stalled && !self.waiting.is_empty()

@@ -92,6 +92,11 @@ impl Delayed {
         })
     }
 
+    /// Whether a queue is the hidden one of an exchange.
+    pub(super) fn is_queue(&self, id: QueueId) -> bool {
+        self.queues.contains_key(&id)
+    }
+
     fn pop(&mut self, now: Timestamp) -> Option<(QueueId, ExchangeId, Item)> {
         loop {
             let entry = self.index.first_entry().filter(|entry| entry.key().0 <= now)?;
@@ -286,11 +291,6 @@ impl Broker {
             let ready = self.queues.get(&queue).map_or(0, super::queue::Queue::ready);
             ready + self.delayed.queues.get(&queue).map_or(0, |(_, count)| *count)
         })
-    }
-
-    /// Whether a queue is the hidden one of an exchange.
-    pub(super) fn is_delay_queue(&self, id: QueueId) -> bool {
-        self.delayed.queues.contains_key(&id)
     }
 
     /// Puts what is new in a hidden queue into the index.

@@ -5,7 +5,9 @@
 //! a reply parked before it) it leaves the line, and whatever makes room puts it back. So a turn
 //! costs what it delivers, not the number of consumers.
 
-use crate::ids::{QueueId, Timestamp};
+use std::ops::Bound;
+
+use crate::ids::{ConnectionId, QueueId, Timestamp};
 use crate::message::Message;
 use crate::wire::{Field, Properties, ShortString};
 
@@ -16,6 +18,7 @@ use super::dead_letter::Dead;
 use super::deaths::Reason;
 use super::effect::{Deliveries, Delivery, Effects, Output};
 use super::expiry::EXPIRED_PER_TURN;
+use super::fsync::Promise;
 use super::queue::{Item, Queue};
 use super::sender_selected::with_properties;
 use super::{Broker, BrokerOptions};
@@ -25,15 +28,17 @@ const DELIVERY_UNITS: u64 = 1;
 const DEATH_UNITS: u64 = 4;
 /// Consumers that cost a unit when all of a channel are looked at.
 const CONSUMERS_PER_UNIT: usize = 8;
+/// The messages of one queue that go to consumers before it is another queue's turn.
+const SHARE: usize = 32;
 
 impl Broker {
-    /// Notes that a queue is to be looked at when the turn ends.
+    /// Notes that a queue is to be visited.
     pub(super) fn touch(&mut self, id: QueueId) {
         if let Some(queue) = self.queues.get_mut(&id)
             && !queue.touched
         {
             queue.touched = true;
-            self.turn.touched.push(id);
+            self.turn.touched.push_back(id);
         }
     }
 
@@ -51,9 +56,13 @@ impl Broker {
         }
     }
 
-    /// Puts all consumers of a channel back into their lines.
+    /// Puts all consumers of a channel back into their lines, where they share what it has to give:
+    /// the one behind the last that was served comes first.
     pub(super) fn rouse_channel(&mut self, channel: usize) {
-        let keys: Vec<_> = self.channels[channel].consumers.values().copied().collect();
+        let Channel { consumers, last_served, .. } = &self.channels[channel];
+        let mut keys: Vec<_> = consumers.values().copied().collect();
+        let last = last_served.and_then(|last| keys.iter().position(|key| *key == last));
+        keys.rotate_left(last.map_or(0, |last| last + 1));
         if keys.len() > CONSUMERS_PER_UNIT {
             self.work.pay((keys.len() / CONSUMERS_PER_UNIT) as u64);
         }
@@ -63,19 +72,38 @@ impl Broker {
     }
 
     /// Hands a queue's ready messages to its consumers, as many as they can take. What is to be
-    /// sent is kept in the turn until it ends.
+    /// sent is kept in the turn.
     pub(super) fn deliver(&mut self, id: QueueId) {
-        loop {
-            if !self.work.has_left() {
-                return self.deliver_later(id);
-            }
-            let Some(key) = self.next_in_line(id) else { return };
-            self.work.pay(DELIVERY_UNITS);
-            match self.take_live(id, Item::expired_for_consumer) {
-                Some((item, message)) => self.hand_over(id, key, item, message),
-                None => return,
+        while self.deliver_one(id).is_some() {}
+    }
+
+    /// As [`Self::deliver`], but leaves something for the other queues that wait for a visit. Says
+    /// whether the queue may have more for its consumers.
+    pub(super) fn deliver_some(&mut self, id: QueueId) -> bool {
+        let mut left = if self.turn.touched.is_empty() { usize::MAX } else { SHARE };
+        while let Some(key) = self.deliver_one(id) {
+            left -= 1;
+            let channel = self.consumers.get(key.0).map(|consumer| consumer.channel);
+            let shares = |channel: usize| self.channels[channel].channel_prefetch != 0;
+            if left == 0 || (left < SHARE && channel.is_some_and(shares)) {
+                return true;
             }
         }
+        false
+    }
+
+    /// Hands the first ready message to the consumer whose turn it is. Returns which that is.
+    #[inline]
+    fn deliver_one(&mut self, id: QueueId) -> Option<ConsumerKey> {
+        if !self.work.has_left() {
+            self.deliver_later(id);
+            return None;
+        }
+        let key = self.next_in_line(id)?;
+        self.work.pay(DELIVERY_UNITS);
+        let (item, message) = self.take_live(id, Item::expired_for_consumer)?;
+        self.hand_over(id, key, item, message);
+        Some(key)
     }
 
     /// The next turn goes on with a queue's deliveries, if there may be any.
@@ -194,7 +222,10 @@ impl Broker {
         }
         channel.stats.delivered(consumer.no_ack, redelivered);
         self.statistics.messages.delivered(consumer.no_ack, redelivered);
-        self.connections[channel.connection].outbox_bytes += message.size();
+        channel.last_served = Some(key);
+        let connection = &mut self.connections[channel.connection];
+        connection.outbox_bytes += message.size();
+        connection.last_served = channel.number;
         let to = channel.connection_id;
         let number = channel.number;
         let delivery = Delivery { redelivered, message };
@@ -236,14 +267,18 @@ impl Broker {
         }
     }
 
-    /// A connection has written so much of its deliveries: there is room for more.
+    /// A connection has written so much of its deliveries: there is room for more, first for the
+    /// channel behind the last that was served.
     pub(super) fn drained(&mut self, place: usize, bytes: u64) {
         let limit = self.options.outbox_bytes_max;
         let connection = &mut self.connections[place];
         let was_full = connection.outbox_bytes >= limit;
         connection.outbox_bytes = connection.outbox_bytes.saturating_sub(bytes);
         if was_full && connection.outbox_bytes < limit {
-            let channels: Vec<_> = connection.channels.values().copied().collect();
+            let last = connection.last_served;
+            let behind = connection.channels.range((Bound::Excluded(last), Bound::Unbounded));
+            let channels = behind.chain(connection.channels.range(..=last));
+            let channels: Vec<_> = channels.map(|(_, channel)| *channel).collect();
             for channel in channels {
                 self.rouse_channel(channel);
             }
@@ -274,12 +309,33 @@ impl Broker {
         with_properties(&message, &properties)
     }
 
-    /// Moves the deliveries of the turn so far behind what else it sends. Called before anything
-    /// that must come after them, such as basic.cancel-ok, and at the end of the turn.
+    /// Moves the deliveries so far behind what else the turn sends. Called when all is caught up,
+    /// and within a command before anything that must come after them, such as basic.cancel-ok.
+    /// Those of a channel whose replies wait for the disk wait behind them.
     pub(super) fn flush_deliveries(&mut self, effects: &mut Effects) {
-        for (to, mut outputs) in self.turn.deliveries.take() {
-            effects.bundle(to).append(&mut outputs);
+        if self.turn.deliveries.is_empty() {
+            return;
         }
+        let parks = self.parks();
+        let mut deliveries = std::mem::take(&mut self.turn.deliveries);
+        for (to, outputs) in deliveries.take() {
+            for output in outputs {
+                let channel = if parks { self.parked_channel(to, &output) } else { None };
+                match channel {
+                    Some(channel) => self.park_output(channel, Promise::Nothing, output),
+                    None => effects.send(to, output),
+                }
+            }
+        }
+        self.turn.deliveries = deliveries;
+    }
+
+    /// The channel of a delivery, if replies are parked there.
+    fn parked_channel(&self, to: ConnectionId, output: &Output) -> Option<usize> {
+        let Output::Deliver(run) = output else { return None };
+        let place = self.connection_places.get(&to)?;
+        let channel = *self.connections[*place].channels.get(&run.channel)?;
+        self.channels.get(channel).filter(|channel| !channel.parked.is_empty()).map(|_| channel)
     }
 }
 

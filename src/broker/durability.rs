@@ -11,6 +11,7 @@
 //! durability leaves by another way. A reply behind a parked one waits too: replies keep their
 //! order. Under the policies that promise a write only, nothing waits longer than its turn.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::ids::{ExchangeId, SyncPoint, Timestamp};
@@ -24,6 +25,7 @@ use super::call::Call;
 use super::channel::{Channel, ChannelState, Mode, Parked};
 use super::effect::{Effects, Output};
 use super::fsync::{FsyncPolicy, Promise};
+use super::turn::Run;
 
 /// Where nothing is promised, messages that moved out of a log are synced after so long.
 const MOVES_LAG: Duration = Duration::from_secs(1);
@@ -35,8 +37,15 @@ pub(super) struct Turn {
     pub actor: Option<usize>,
     /// What the broker publishes itself when the turn ends.
     pub notices: Vec<(ExchangeId, Message)>,
-    /// Queues that got a message or a chance to deliver one.
-    pub touched: Vec<crate::ids::QueueId>,
+    /// Queues that got a message or a chance to deliver one, to be visited before anything looks
+    /// at them.
+    pub touched: VecDeque<crate::ids::QueueId>,
+    /// Queues that were visited: their timers are to be set, their logs to be written.
+    pub visited: Vec<crate::ids::QueueId>,
+    /// Long work has come from an earlier turn.
+    pub carried: bool,
+    /// Commands that are looked at together.
+    pub run: Option<Run>,
     /// Queues that have more to do than a turn takes: to be touched in the next one.
     pub later: Vec<crate::ids::QueueId>,
     /// Deliveries, to be sent behind the replies of the turn.
@@ -118,15 +127,34 @@ impl Broker {
 
     /// As [`Self::reply`], for any output.
     pub(super) fn reply_with(&mut self, call: &mut Call<'_>, output: Output) {
-        self.flush_deliveries(call.effects);
         let promise = std::mem::take(&mut self.turn.promise);
-        let channel = &mut self.channels[call.channel];
-        if promise > Promise::Nothing || !channel.parked.is_empty() {
-            channel.parked.push_back(Parked { promise, point: None, output });
-            self.turn.parking.push(call.channel);
-        } else {
-            call.effects.send(channel.connection_id, output);
+        if promise == Promise::Nothing {
+            return self.send_on(call.channel, output, call.effects);
         }
+        self.flush_deliveries(call.effects);
+        self.park_output(call.channel, promise, output);
+    }
+
+    /// Sends an output that promises nothing, behind all that was sent on its channel before.
+    pub(super) fn send_on(&mut self, channel: usize, output: Output, effects: &mut Effects) {
+        self.flush_deliveries(effects);
+        let Channel { connection_id, parked, .. } = &self.channels[channel];
+        if parked.is_empty() {
+            effects.send(*connection_id, output);
+        } else {
+            self.park_output(channel, Promise::Nothing, output);
+        }
+    }
+
+    /// Whether any channel may have parked outputs.
+    pub(super) fn parks(&self) -> bool {
+        !(self.turn.parking.is_empty() && self.durability.waiting.is_empty())
+    }
+
+    /// Has an output wait for the disk, behind those that are parked on its channel.
+    pub(super) fn park_output(&mut self, channel: usize, promise: Promise, output: Output) {
+        self.channels[channel].parked.push_back(Parked { promise, point: None, output });
+        self.turn.parking.push(channel);
     }
 
     /// Something was journaled that the reply to the current method is to promise.
@@ -197,7 +225,7 @@ impl Broker {
                     self.durability.waiting.push(place);
                 }
             }
-            self.statistics.messages.confirm += tell(channel, effects);
+            self.tell_confirms(place, effects);
         }
         for place in std::mem::take(&mut self.turn.parking) {
             let Some(channel) = self.channels.get_mut(place) else { continue };
@@ -205,6 +233,7 @@ impl Broker {
                 parked.point = Some(point);
             }
             self.release(place, synced, effects);
+            self.tell_confirms(place, effects);
             if self.channels.get(place).is_some_and(|channel| !channel.parked.is_empty()) {
                 waits = true;
                 self.durability.waiting.push(place);
@@ -216,6 +245,7 @@ impl Broker {
     /// The syncer is done up to `point`: what waited for it leaves.
     pub fn synced(&mut self, point: SyncPoint, effects: &mut Effects) {
         let point = if mutant("sync_point_ahead") { point.next() } else { point };
+        self.catch_up(self.now, effects);
         self.durability.synced = self.durability.synced.max(point);
         self.moves_synced(point);
         self.show_synced(point);
@@ -230,16 +260,22 @@ impl Broker {
                     self.durability.waiting.push(place);
                 }
             }
-            self.statistics.messages.confirm += tell(channel, effects);
             self.release(place, point, effects);
+            self.tell_confirms(place, effects);
             if self.channels.get(place).is_some_and(|channel| !channel.parked.is_empty()) {
                 self.durability.waiting.push(place);
             }
         }
     }
 
+    fn tell_confirms(&mut self, place: usize, effects: &mut Effects) {
+        if let Some(channel) = self.channels.get_mut(place) {
+            self.statistics.messages.confirm += tell(channel, effects);
+        }
+    }
+
     /// Sends the parked replies of a channel whose promises hold now that all is written and
-    /// synced up to `synced`; when none is left, its consumers may go on.
+    /// synced up to `synced`.
     fn release(&mut self, place: usize, synced: SyncPoint, effects: &mut Effects) {
         let Some(channel) = self.channels.get_mut(place) else { return };
         if channel.parked.is_empty() {
@@ -257,17 +293,17 @@ impl Broker {
             let (connection, number) = (channel.connection, channel.number);
             self.connections[connection].channels.remove(&number);
             self.remove_channel(place);
-        } else {
-            self.rouse_channel(place);
         }
     }
 }
 
-/// Sends the confirms that are due on a channel. Returns how many publishes they acknowledge.
+/// Sends the confirms that are due on a channel: behind a message that comes back. Returns how many
+/// publishes they acknowledge.
 fn tell(channel: &mut Channel, effects: &mut Effects) -> u64 {
     let mut told = 0;
     if let Mode::Confirm(confirms) = &mut channel.mode
         && channel.state == ChannelState::Open
+        && !channel.parked.iter().any(|parked| matches!(parked.output, Output::Return { .. }))
     {
         let (to, number) = (channel.connection_id, channel.number);
         told = confirms.tell(|method| effects.send(to, Output::Method(number, method)));

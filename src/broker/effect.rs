@@ -102,6 +102,11 @@ impl Effects {
         &mut self.bundles[place].1
     }
 
+    /// Whether nothing was gathered.
+    pub fn is_empty(&self) -> bool {
+        self.bundles.is_empty()
+    }
+
     /// Takes all bundles and leaves the effects empty for the next turn.
     pub fn take(&mut self) -> impl Iterator<Item = (ConnectionId, Vec<Output>)> + '_ {
         self.places.clear();

@@ -118,8 +118,9 @@ impl Broker {
     }
 
     /// Lets those go on whose queues have room again, and those that were held long enough. Each
-    /// sees the room that those before it have left.
-    pub(super) fn release_held(&mut self, now: Timestamp, effects: &mut Effects) {
+    /// sees the room that those before it have left. Says whether any does.
+    pub(super) fn release_held(&mut self, now: Timestamp, effects: &mut Effects) -> bool {
+        let mut released = false;
         let waiting: Vec<Waiting> = self.full_queues.waiting.iter().copied().collect();
         for Waiting { place, since } in waiting {
             let patience_over = since.after(OWING_PATIENCE) <= now && self.owes(place);
@@ -129,10 +130,10 @@ impl Broker {
             let id = self.connections[place].id;
             debug!("{id} goes on: {}", if patience_over { "it owes acks" } else { "room again" });
             self.connections[place].held.full.clear();
-            for command in self.unblock(place, effects) {
-                self.apply(now, id, command, effects);
-            }
+            self.release_commands(now, place, effects);
+            released = true;
         }
+        released
     }
 
     /// Whether all queues that a connection waits for have room again.

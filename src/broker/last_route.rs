@@ -23,6 +23,8 @@ pub(super) struct LastRoute {
     /// The place of its channel, and its exchange; `None` if nothing is known.
     from: Option<(usize, ExchangeId)>,
     queues: Vec<QueueId>,
+    /// Whether what goes there may be looked at together (see `turn::run`).
+    joins: bool,
 }
 
 impl LastRoute {
@@ -32,8 +34,14 @@ impl LastRoute {
     }
 
     /// A message published on this channel was routed by its exchange and key.
-    pub(super) fn remember(&mut self, channel: usize, exchange: ExchangeId, queues: &[QueueId]) {
+    pub(super) fn remember(
+        &mut self,
+        (channel, exchange): (usize, ExchangeId),
+        queues: &[QueueId],
+        joins: bool,
+    ) {
         self.from = Some((channel, exchange));
+        self.joins = joins;
         self.queues.clear();
         self.queues.extend_from_slice(queues);
     }
@@ -41,6 +49,11 @@ impl LastRoute {
     /// The exchange of the last publish, if that was on this channel and its route is known.
     pub(super) fn exchange(&self, channel: usize) -> Option<ExchangeId> {
         self.from.filter(|(known, _)| *known == channel).map(|(_, exchange)| exchange)
+    }
+
+    /// Whether the last publish may be looked at together with those that repeat it.
+    pub(super) fn joins(&self) -> bool {
+        self.from.is_some() && self.joins
     }
 
     /// The queues it led to.

@@ -4,6 +4,8 @@
 //! to their queues, exclusive queues end with their connection, auto-delete ones with their last
 //! consumer.
 
+use std::collections::VecDeque;
+
 use log::info;
 
 use crate::ids::{ChannelNumber, ConnectionId, QueueId, Timestamp};
@@ -55,6 +57,7 @@ impl Broker {
             channels: Default::default(),
             exclusive_queues: Vec::new(),
             outbox_bytes: 0,
+            last_served: ChannelNumber(0),
             dropped_replies: 0,
             closing: false,
             opened: now,
@@ -145,29 +148,55 @@ impl Broker {
     /// Deletes a queue: its consumers are cancelled and told so. Returns how many messages were
     /// ready.
     pub(super) fn delete_queue(&mut self, id: QueueId, effects: &mut Effects) -> u64 {
-        let Some(queue) = self.queues.get_mut(&id) else { return 0 };
+        self.delete_queue_by(None, id, effects).0
+    }
+
+    /// As [`Self::delete_queue`], because the client of a channel says so: it gets its answer first.
+    /// Returns also what is to be sent on that channel then.
+    pub(super) fn delete_queue_by(
+        &mut self,
+        deleter: Option<usize>,
+        id: QueueId,
+        effects: &mut Effects,
+    ) -> (u64, Vec<Output>) {
+        let Some(queue) = self.queues.get_mut(&id) else { return Default::default() };
         let consumers = queue.consumers.take();
         let owner = queue.declared.exclusive;
         self.flush_deliveries(effects);
-        self.leave_consumers(id, consumers.collect(), effects);
+        let of_deleter = |key: &ConsumerKey| {
+            let channel = self.consumers.get(key.0).map(|consumer| consumer.channel);
+            deleter.is_some() && channel == deleter
+        };
+        let (own, others): (VecDeque<_>, VecDeque<_>) = consumers.partition(of_deleter);
+        self.leave_consumers(id, others, effects);
+        let own = self.leave_excess_consumers(id, own);
+        let behind = own.into_iter().filter_map(|key| self.take_consumer(key));
+        let behind = behind.map(|(_, cancel)| cancel).collect();
         if let Some(place) = owner.and_then(|owner| self.connection_places.get(&owner)) {
             self.connections[*place].exclusive_queues.retain(|queue| *queue != id);
         }
-        self.remove_queue(id)
+        (self.remove_queue(id), behind)
     }
 
     /// Removes a consumer whose queue is going, and tells its client if it wants to know.
     pub(super) fn cancel_for_client(&mut self, key: ConsumerKey, effects: &mut Effects) {
-        let Some(consumer) = self.consumers.try_remove(key.0) else { return };
-        self.consumer_event("consumer.deleted", &consumer);
-        let Some(channel) = self.channels.get_mut(consumer.channel) else { return };
-        channel.consumers.remove(&consumer.tag);
-        if self.connections[channel.connection].consumer_cancel_notify
-            && channel.state == ChannelState::Open
-        {
-            let cancel = basic::Cancel { consumer_tag: consumer.tag, no_wait: true };
-            effects.send(channel.connection_id, Output::Method(channel.number, cancel.into()));
+        if let Some((channel, cancel)) = self.take_consumer(key) {
+            self.send_on(channel, cancel, effects);
         }
+    }
+
+    /// Removes a consumer whose queue is going. Returns its channel and what its client is told
+    /// there, if it wants to know.
+    fn take_consumer(&mut self, key: ConsumerKey) -> Option<(usize, Output)> {
+        let consumer = self.consumers.try_remove(key.0)?;
+        self.consumer_event("consumer.deleted", &consumer);
+        let channel = self.channels.get_mut(consumer.channel)?;
+        channel.consumers.remove(&consumer.tag);
+        let wants = self.connections[channel.connection].consumer_cancel_notify;
+        (wants && channel.state == ChannelState::Open).then(|| {
+            let cancel = basic::Cancel { consumer_tag: consumer.tag, no_wait: true };
+            (consumer.channel, Output::Method(channel.number, cancel.into()))
+        })
     }
 
     /// Closes what a refusal closes: the channel, or the whole connection.
@@ -221,6 +250,7 @@ impl Broker {
 
     /// Closes a connection because somebody says so (320), in RabbitMQ's words.
     pub fn disconnect(&mut self, id: ConnectionId, reason: &str, effects: &mut Effects) {
+        self.catch_up(self.now, effects);
         let Some(&place) = self.connection_places.get(&id) else { return };
         self.last_route.forget();
         if !self.connections[place].closing {
@@ -237,6 +267,7 @@ impl Broker {
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
         );
+        self.catch_up(self.now, effects);
         // A stop is to keep what a crash would keep: durable auto-delete queues too.
         self.stopping = true;
         self.finish_work(effects);

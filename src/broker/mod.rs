@@ -73,6 +73,7 @@ mod timers;
 mod topology;
 mod trace;
 mod transaction;
+mod turn;
 mod unacked;
 mod vhost;
 mod work;
@@ -93,7 +94,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::ids::{ChannelNumber, ConnectionId, ExchangeId, QueueId, Timestamp};
-use crate::store::{Place, Store, StoreError, SyncRequest};
+use crate::store::{Place, Store, StoreError};
 use crate::wire::{Method, MethodId, ShortString};
 
 use access::Access;
@@ -180,94 +181,6 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Handles one command of a connection. Never fails: refusals are effects, and a failing disk
-    /// shows when the turn ends.
-    pub fn apply(
-        &mut self,
-        now: Timestamp,
-        from: ConnectionId,
-        command: Command,
-        effects: &mut Effects,
-    ) {
-        self.now = now;
-        let place = self.connection_places.get(&from).copied();
-        self.turn.actor = place;
-        if !matches!(command, Command::Publish(..)) {
-            self.last_route.forget();
-        }
-        let command = match place {
-            Some(place) if self.holds_back(place, &command) => {
-                match self.hold(place, command, effects) {
-                    Some(command) => command,
-                    None => return,
-                }
-            }
-            _ => command,
-        };
-        let open = place.filter(|place| !self.connections[*place].closing);
-        match (command, open) {
-            (Command::Gone, _) => self.forget_connection(from, effects),
-            (Command::Open(open), _) => {
-                if place.is_none() {
-                    self.open_connection(now, from, *open, effects);
-                }
-            }
-            (Command::Drained(bytes), Some(place)) => self.drained(place, bytes),
-            (Command::Method(number, method), Some(place)) => {
-                self.method(now, place, number, method, effects);
-            }
-            (Command::Publish(number, publish), Some(place)) => {
-                self.on_channel(now, place, number, effects, crate::wire::basic::Publish::ID, {
-                    |broker, call| publish::publish(broker, call, publish)
-                });
-            }
-            (Command::Oversized(number, size), Some(place)) => {
-                self.on_channel(now, place, number, effects, crate::wire::basic::Publish::ID, {
-                    |broker, _| Err(publish_checks::oversized(broker, size))
-                });
-            }
-            (Command::Move(number, order), Some(place)) => {
-                self.on_channel(now, place, number, effects, crate::wire::queue::Purge::ID, {
-                    |broker, call| methods::moving::move_ready(broker, call, &order)
-                });
-            }
-            // The connection has been closed: what was under way is not for anybody.
-            (Command::Drained(_) | Command::Method(..) | Command::Move(..), None)
-            | (Command::Publish(..) | Command::Oversized(..), None) => {}
-        }
-    }
-
-    /// Ends a turn: delivers, writes, and asks for a sync if something waits for it. An error is
-    /// the disk's and final: nothing more may be promised. A full disk is no error: see
-    /// [`Self::holds_outputs`].
-    pub fn end_turn(
-        &mut self,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<Option<SyncRequest>, StoreError> {
-        self.now = now;
-        self.turn.actor = None;
-        self.last_route.forget();
-        self.begin_end(now, effects)?;
-        self.go_on(effects);
-        self.ring(now, effects);
-        self.requeue_late(now);
-        self.release_delayed(now);
-        self.morgue.reopen();
-        self.bury_dead();
-        self.deliver_touched();
-        self.release_paced(now, effects);
-        for id in std::mem::take(&mut self.turn.later) {
-            self.touch(id);
-        }
-        self.flush_deliveries(effects);
-        self.failure.check()?;
-        let request = self.end_durability(now, effects)?;
-        self.finish_end(now);
-        self.work.end_turn();
-        Ok(request)
-    }
-
     fn flush_queue(&mut self, id: QueueId) -> Result<(), StoreError> {
         self.queues.get_mut(&id).map_or(Ok(()), |queue| queue.flush(&mut self.budget))
     }
@@ -275,25 +188,9 @@ impl Broker {
     /// Whether work is under way that the next turn goes on with, whatever else it has to do.
     pub fn is_working(&self) -> bool {
         let touched = !(self.turn.touched.is_empty() && self.turn.notices.is_empty());
+        let touched = touched || !self.turn.later.is_empty();
         let works = self.work.is_behind() && !self.holds_outputs();
         works || touched || self.morgue.is_behind()
-    }
-
-    /// When `end_turn` has to be called at the latest, even without a command.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        if self.is_working() {
-            return Some(self.now);
-        }
-        let deadlines = [
-            self.durability.deadline(),
-            self.alarms.deadline(),
-            self.next_release(),
-            self.pacing.deadline(),
-            self.timers.next(),
-            self.deadlines.first(),
-            self.delayed.first(),
-        ];
-        deadlines.into_iter().flatten().min()
     }
 
     /// The messages that left without an acknowledgement.
@@ -360,6 +257,9 @@ impl Broker {
         let result = handler(self, &mut call);
         self.bury_dead();
         if let Err(refusal) = result {
+            if self.turn.run.is_some() {
+                self.catch_up_within(call.effects);
+            }
             self.refuse(&mut call, method, &refusal);
         }
         self.wait_if_spent(place, before);

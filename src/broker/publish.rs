@@ -18,6 +18,7 @@ use super::effect::Output;
 use super::exception::Exception;
 use super::fsync::{FsyncPolicy, Promise};
 use super::publish_checks::check;
+use super::queue::Queue;
 use super::sender_selected::copies;
 
 /// Octets of publishes that a transaction may hold.
@@ -164,7 +165,7 @@ impl Broker {
             }
             self.route(vhost, exchange, &message, &copies);
             if !known && copies.is_empty() && self.scratch.by_keys {
-                self.last_route.remember(call.channel, exchange, &self.scratch.queues);
+                self.remember_route(call.channel, exchange);
             }
         }
         let routed = self.scratch.queues.len() as u64;
@@ -187,7 +188,7 @@ impl Broker {
                 channel.stats.return_unroutable += 1;
                 self.statistics.messages.return_unroutable += 1;
                 let output = Output::Return { channel: channel.number, message };
-                call.effects.send(channel.connection_id, output);
+                self.send_on(call.channel, output, call.effects);
             } else {
                 self.channels[call.channel].stats.drop_unroutable += 1;
                 self.statistics.messages.drop_unroutable += 1;
@@ -201,6 +202,17 @@ impl Broker {
         }
         self.pace(call);
         outcome
+    }
+
+    /// Remembers the route of a message that goes by exchange and key alone.
+    fn remember_route(&mut self, channel: usize, exchange: ExchangeId) {
+        let queues = &self.scratch.queues;
+        let joins = match queues.as_slice() {
+            [] => true,
+            [id] => self.queues.get(id).is_some_and(Queue::joins),
+            _ => false,
+        };
+        self.last_route.remember((channel, exchange), queues, joins);
     }
 
     /// Puts a message into the queues it was routed to, and into the journal if one of them keeps

@@ -137,7 +137,7 @@ impl Broker {
         }
         self.restore_batch(batch, replays)?;
         for id in ids {
-            if self.is_delay_queue(id) {
+            if self.delayed.is_queue(id) {
                 self.index_delayed(id);
             }
             self.end_restored_stream(id)?;

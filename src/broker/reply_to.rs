@@ -14,10 +14,8 @@ use crate::wire::{Properties, PropertiesView, ShortBytes, ShortString, basic};
 
 use super::Broker;
 use super::call::Call;
-use super::channel::Parked;
 use super::effect::{Deliveries, Delivery, Output};
 use super::exception::{Exception, precondition_failed, tag_in_use};
-use super::fsync::Promise;
 use super::lifecycle::tag_or_new;
 use super::sender_selected::with_properties;
 
@@ -154,13 +152,7 @@ impl Broker {
             return true;
         }
         let output = Output::Deliver(run);
-        if channel.parked.is_empty() {
-            self.turn.deliveries.send(to, output);
-        } else {
-            // consume-ok, or what stands before it, waits for the disk: the answer comes behind.
-            channel.parked.push_back(Parked { promise: Promise::Nothing, point: None, output });
-            self.turn.parking.push(place);
-        }
+        self.turn.deliveries.send(to, output);
         true
     }
 }

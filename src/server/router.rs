@@ -117,6 +117,10 @@ impl Router {
         input: Input,
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
+        if !matches!(input, Input::Batch(..) | Input::Connected(..)) {
+            // They look at what the commands before them have done, or change it.
+            self.broker.catch_up(now, effects);
+        }
         match input {
             Input::Connected(id, outbox) => {
                 self.outboxes.insert(id, outbox);

@@ -27,3 +27,4 @@ mod scripts;
 mod shared_bodies;
 mod streams;
 mod tidy;
+mod turns;

@@ -543,7 +543,7 @@ fn parse_connection(text: &str) -> Result<ConnectionId, String> {
 }
 
 /// Splits `body="…"` or `body=*N` and `properties={…}` off a basic.publish.
-fn parse_publish(text: &str) -> Result<Publish, String> {
+pub(crate) fn parse_publish(text: &str) -> Result<Publish, String> {
     let (text, body) = match text.split_once(" body=") {
         None => (text, Vec::new()),
         Some((rest, body)) => (rest, parse_body(body)?),

@@ -317,13 +317,8 @@ impl Broker {
         commands
     }
 
-    /// Called when a turn ends: tries again what the store has refused if it is time, and lets
-    /// everybody go on when no alarm is up.
-    pub(super) fn begin_end(
-        &mut self,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<(), StoreError> {
+    /// Called when a turn ends: tries again what the store has refused if it is time.
+    pub(super) fn retry_store(&mut self, now: Timestamp) -> Result<(), StoreError> {
         if self.alarms.store.is_some() && self.alarms.retry_at <= now {
             self.alarms.refused = match self.store.journal().replenish() {
                 Err(error) if error.is_passing() => true,
@@ -334,20 +329,30 @@ impl Broker {
                 self.touch(queue);
             }
         }
+        Ok(())
+    }
+
+    /// Lets everybody go on when no alarm is up. Says whether anybody does.
+    pub(super) fn release_blocked(&mut self, now: Timestamp, effects: &mut Effects) -> bool {
+        let mut released = false;
         while !self.alarms.up()
             && self.work.has_left()
             && let Some(place) = self.alarms.blocked.first().copied()
         {
-            let id = self.connections[place].id;
-            for command in self.unblock(place, effects) {
-                self.work.pay(COMMAND_UNITS);
-                self.apply(now, id, command, effects);
-            }
+            self.release_commands(now, place, effects);
+            released = true;
         }
-        if !self.alarms.up() {
-            self.release_held(now, effects);
+        !self.alarms.up() && self.release_held(now, effects) || released
+    }
+
+    /// Lets a connection go on: what was held of it is handled.
+    pub(super) fn release_commands(&mut self, now: Timestamp, place: usize, effects: &mut Effects) {
+        let id = self.connections[place].id;
+        for command in self.unblock(place, effects) {
+            self.work.pay(COMMAND_UNITS);
+            self.perform(now, id, command, effects);
+            self.catch_up_within(effects);
         }
-        Ok(())
     }
 
     /// Called when a turn has ended: the store's alarm is over if nothing was refused in it.

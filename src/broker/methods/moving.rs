@@ -17,9 +17,10 @@ use super::super::access::Operation;
 use super::super::call::Call;
 use super::super::command::Move;
 use super::super::exception::{Exception, precondition_failed};
+use super::super::fsync::Promise;
 use super::super::permission::Object;
 use super::super::publish::{Source, Welcome};
-use super::super::queue::Item;
+use super::super::queue::{Item, Queue};
 use super::queue::{readable, refuse_stream, usable};
 use crate::ids::QueueId;
 
@@ -36,10 +37,12 @@ pub(in super::super) fn move_ready(
 ) -> Result<(), Exception> {
     let from = readable(broker, call, &order.from)?;
     refuse_stream(broker, from, "moving")?;
-    let (from, from_policy) = (from.id, from.fsync(broker.options.fsync));
+    let mut kept = broker.promise_of(from);
+    let from = from.id;
     broker.permit(call, Operation::Write, Object::Exchange(""))?;
     let to = usable(broker, call, &order.to)?;
-    let (to, to_policy) = (to.id, to.fsync(broker.options.fsync));
+    kept = kept.max(broker.promise_of(to));
+    let to = to.id;
     if from == to {
         let name = &order.to;
         return Err(precondition_failed(format!("messages of queue '{name}' are there already")));
@@ -54,13 +57,18 @@ pub(in super::super) fn move_ready(
         message_count += 1;
         bytes += length;
     }
-    broker.promise(from_policy);
-    broker.promise(to_policy);
+    broker.turn.promise = broker.turn.promise.max(kept);
     broker.reply(call, PurgeOk { message_count });
     Ok(())
 }
 
 impl Broker {
+    /// What an answer promises that tells of messages in a queue or gone from it.
+    fn promise_of(&self, queue: &Queue) -> Promise {
+        let persists = queue.declared.persists();
+        if persists { queue.fsync(self.options.fsync).promise() } else { Promise::Nothing }
+    }
+
     /// Moves the first ready message, if there is one, and room for it. Returns the bytes of its
     /// body.
     fn move_one(&mut self, from: QueueId, to: QueueId) -> Option<u64> {

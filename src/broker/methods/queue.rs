@@ -328,7 +328,7 @@ fn delete(
     broker.permit(call, Operation::Configure, Object::Queue(&name))?;
     let connection = &broker.connections[call.connection];
     let vhost_name = &broker.vhosts[connection.vhost].name;
-    let mut message_count = 0;
+    let (mut message_count, mut cancels) = (0, Vec::new());
     if let Some(queue) = broker.queue_named(connection.vhost, &name) {
         if !queue.open_to(connection.id) {
             return Err(locked(&name, vhost_name));
@@ -344,11 +344,15 @@ fn delete(
             )));
         }
         let id = queue.id;
-        let count = broker.delete_queue(id, call.effects);
-        message_count = u32::try_from(count).unwrap_or(u32::MAX);
+        let deleted = broker.delete_queue_by(Some(call.channel), id, call.effects);
+        message_count = u32::try_from(deleted.0).unwrap_or(u32::MAX);
+        cancels = deleted.1;
     }
     if !method.no_wait {
         broker.reply(call, queue::DeleteOk { message_count });
+    }
+    for cancel in cancels {
+        broker.send_on(call.channel, cancel, call.effects);
     }
     Ok(())
 }

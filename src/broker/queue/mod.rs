@@ -80,8 +80,10 @@ pub(super) struct Queue {
     pub declared: Declaration,
     /// Its consumers, and whose turn it is.
     pub consumers: Consumers,
-    /// Whether it is in the broker's list of queues to look at when the turn ends.
+    /// Whether it is in the turn's list of queues to be visited.
     pub touched: bool,
+    /// Whether it is in the turn's list of queues that were visited.
+    pub visited: bool,
     /// Whether publishers wait for its consumers.
     pub patience: Patience,
     /// The message that was last routed here, so that one that matches twice comes once.
@@ -131,6 +133,7 @@ impl Queue {
             declared,
             consumers,
             touched: false,
+            visited: false,
             patience: Patience::default(),
             routed: 0,
             policy: None,

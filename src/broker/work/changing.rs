@@ -96,6 +96,7 @@ impl Broker {
     /// Begins to do what changes say, in order: all of it, or nothing if one of them cannot be.
     /// Returns the number under which [`Self::take_changed`] will say what has become of them.
     pub fn begin_change(&mut self, changes: Vec<Change>, effects: &mut Effects) -> u64 {
+        self.catch_up(self.now, effects);
         self.last_route.forget();
         self.work.changes.next += 1;
         let number = self.work.changes.next;

@@ -74,6 +74,8 @@ impl Broker {
                 Outcome::Refused => job.refused = true,
             }
             self.work.spend(PUBLISH_UNITS + bytes / BYTES_PER_UNIT);
+            // The next one finds the queues as if it were published by itself.
+            self.catch_up_within(call.effects);
             if !self.work.goes_on() {
                 return Ok(Progress::More);
             }

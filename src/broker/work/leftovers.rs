@@ -73,16 +73,25 @@ impl Broker {
     pub(in crate::broker) fn leave_consumers(
         &mut self,
         id: QueueId,
-        mut consumers: VecDeque<ConsumerKey>,
+        consumers: VecDeque<ConsumerKey>,
         effects: &mut Effects,
     ) {
-        let later = consumers.split_off(consumers.len().min(AT_ONCE));
-        for key in consumers {
+        for key in self.leave_excess_consumers(id, consumers) {
             self.cancel_for_client(key, effects);
         }
+    }
+
+    /// Returns those of a queue's consumers that are to be cancelled at once.
+    pub(in crate::broker) fn leave_excess_consumers(
+        &mut self,
+        id: QueueId,
+        mut consumers: VecDeque<ConsumerKey>,
+    ) -> VecDeque<ConsumerKey> {
+        let later = consumers.split_off(consumers.len().min(AT_ONCE));
         if !later.is_empty() {
             self.leave(Leftover::Consumers(id, later));
         }
+        consumers
     }
 
     /// The bindings to a queue or an exchange that is gone: `sources` have so many.

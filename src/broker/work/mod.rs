@@ -198,6 +198,12 @@ impl Work {
         self.allowed += units;
     }
 
+    /// What happens by itself may spend so many at least: what follows from one command.
+    #[inline]
+    pub(super) fn allow_at_least(&mut self, units: u64) {
+        self.allowed = self.allowed.max(units);
+    }
+
     /// Whether the job that is being worked on may go on in this turn.
     fn goes_on(&self) -> bool {
         self.slice > 0
@@ -265,6 +271,7 @@ impl Broker {
             self.work.left = u64::MAX;
             self.work_off(u64::MAX, effects);
         }
+        self.work.left = self.work.left.min(self.work.per_turn);
     }
 
     fn work_off(&mut self, slice: u64, effects: &mut Effects) {
@@ -353,7 +360,8 @@ impl Broker {
             effects.send_urgent(id, Output::Resume);
         }
         for command in std::mem::take(&mut connection.held.commands) {
-            self.apply(now, id, command, effects);
+            self.catch_up_within(effects);
+            self.perform(now, id, command, effects);
         }
     }
 

@@ -14,8 +14,9 @@ const PER_TURN: u64 = 256;
 const MANY: u64 = 2_000;
 const FEW: u64 = 20;
 /// What a turn may spend: its commands all of it, work and what happens by itself half of it each,
-/// and one step beyond each. What work brings into queues may go out again.
-const SPENT_MAX: u64 = 3 * PER_TURN;
+/// and one step beyond each. What work brings into queues may go out again, and what follows from a
+/// command is never put off.
+const SPENT_MAX: u64 = 4 * PER_TURN;
 
 const LONG: ConnectionId = ConnectionId(1);
 const OTHER: ConnectionId = ConnectionId(2);
