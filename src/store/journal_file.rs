@@ -7,6 +7,7 @@ use super::directory::{Directory, JOURNALS, SNAPSHOTS, SyncFile, journal_path};
 use super::disk::{DiskFile, Unmade};
 use super::error::StoreError;
 use super::header::Previous;
+use crate::mutants::mutant;
 
 /// The number of a journal, and the last one before it of which anything was written.
 #[derive(Clone, Copy)]
@@ -66,4 +67,13 @@ pub(super) fn sync_found(directory: &Directory, journals: &[Found]) -> Result<()
     }
     directory.sync_directory(Path::new(JOURNALS))?;
     directory.sync_directory(Path::new(SNAPSHOTS))
+}
+
+/// The oldest generation that a kept snapshot needs the journal of. Before there are two snapshots
+/// the journals reach back to the empty world.
+pub(super) fn needed_from(snapshots: &[u64]) -> u64 {
+    if mutant("journals_go_too_early") {
+        return snapshots.last().map_or(0, |newest| newest + 1);
+    }
+    if snapshots.len() < 2 { 0 } else { snapshots[0] }
 }

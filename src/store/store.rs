@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::files::OpenFiles;
 use super::inventory::Inventory;
 use super::journal::Journal;
-use super::journal_file::{Found, Generations, JournalFile, sync_found};
+use super::journal_file::{Found, Generations, JournalFile, needed_from, sync_found};
 use super::log::QueueLog;
 use super::log_state::LogState;
 use super::options::StoreOptions;
@@ -369,15 +369,6 @@ impl Store {
         }
         self.directory.sync_directory(Path::new(""))
     }
-}
-
-/// The oldest generation that a kept snapshot needs the journal of. Before there are two snapshots
-/// the journals reach back to the empty world.
-fn needed_from(snapshots: &[u64]) -> u64 {
-    if mutant("journals_go_too_early") {
-        return snapshots.last().map_or(0, |newest| newest + 1);
-    }
-    if snapshots.len() < 2 { 0 } else { snapshots[0] }
 }
 
 /// The first journal file of this process. A full disk does not keep it from starting: what was

@@ -11,8 +11,8 @@ use leveret::ids::Timestamp;
 use leveret::store::{Disk, MemoryDisk, Store, StoreOptions};
 use leveret::wire::ShortString;
 
-const NAMES: [&str; 8] =
-    ["version", "journal", "snapshots", "queues", "transient", "bad", "boot", "clean"];
+const NAMES: [&str; 9] =
+    ["version", "journal", "snapshots", "queues", "bodies", "transient", "bad", "boot", "clean"];
 
 fn open(disk: &MemoryDisk) -> Result<Broker, String> {
     let (store, recovery) = Store::examine(Arc::new(disk.clone()), StoreOptions::TINY)

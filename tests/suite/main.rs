@@ -17,6 +17,7 @@ mod definitions;
 mod delayed;
 mod full_disk;
 mod graphs;
+mod hostile_files;
 mod lost_files;
 mod naive_queue;
 mod operators;

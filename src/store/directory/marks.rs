@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::{BAD, Directory, JOURNALS, NewFile, QUEUES, SNAPSHOTS, TRANSIENT, TRASH};
+use super::{BAD, BODIES, Directory, JOURNALS, NewFile, QUEUES, SNAPSHOTS, TRANSIENT, TRASH};
 use crate::store::error::{BOOT, StoreError};
 use crate::store::header::FORMAT;
 
@@ -124,7 +124,7 @@ impl Directory {
     /// Whether there is anything that only a process with an open store makes, whatever the file
     /// `version` says.
     pub(in crate::store) fn has_files(&self) -> Result<bool, StoreError> {
-        let known = [JOURNALS, SNAPSHOTS, QUEUES, TRANSIENT, TRASH, BAD, BOOT, CLEAN];
+        let known = [JOURNALS, SNAPSHOTS, QUEUES, BODIES, TRANSIENT, TRASH, BAD, BOOT, CLEAN];
         let names = self.list("")?;
         Ok(names.iter().any(|name| known.contains(&name.as_str())))
     }

@@ -11,8 +11,8 @@ use super::super::*;
 use super::golden::{Golden, Outcome, serve, unique};
 
 /// The names that a data directory has.
-const NAMES: [&str; 8] =
-    ["version", "journal", "snapshots", "queues", "transient", "bad", "boot", "clean"];
+const NAMES: [&str; 9] =
+    ["version", "journal", "snapshots", "queues", "bodies", "transient", "bad", "boot", "clean"];
 
 /// What happens to a file or a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,6 @@
 //! replay relies on: it gives the same result however often it is begun.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hashbrown::HashMap;
 use log::{info, warn};
@@ -23,7 +22,7 @@ use log::{info, warn};
 use crate::ids::QueueId;
 use crate::message::Message;
 use crate::mutants::mutant;
-use crate::store::{Entry, InUse, Place, Recovery, Store, StoreError};
+use crate::store::{Entry, Place, Recovery, Store, StoreError};
 use crate::wire::{Method, ShortString, Table, exchange, queue};
 
 use super::access::Access;
@@ -45,6 +44,8 @@ use super::restore::Batch;
 use super::routing::Scratch;
 use super::timers::{Clocks, Timers};
 use super::{Broker, BrokerOptions};
+
+mod first_start;
 
 impl Broker {
     /// The broker that the data directory holds; an empty one has the vhost `/` with the exchanges
@@ -190,43 +191,6 @@ impl Broker {
             failure: Failure::default(),
             options,
         }
-    }
-
-    /// A directory that has held users, or may have, never begins without them.
-    fn check_users(&self, recovery: &Recovery) -> Result<(), BrokerError> {
-        if self.access.begun || recovery.is_new() || recovery.may_lack_users() {
-            return Ok(());
-        }
-        Err(BrokerError::NoUsers { directory: self.store.name() })
-    }
-
-    /// Makes the vhost and the user of a first start, if this is one.
-    fn begin_access(&mut self) -> Result<(), BrokerError> {
-        if !self.access.begun && self.options.defaults {
-            self.make_defaults().map_err(|refused| BrokerError::Definition(refused.to_string()))?;
-        }
-        for vhost in 0..self.vhosts.len() {
-            self.apply_policies(vhost);
-        }
-        Ok(())
-    }
-
-    /// Says whether the journal is still where the next start will find it, on any thread.
-    pub fn journal_in_use(&mut self) -> Arc<InUse> {
-        self.store.journal().in_use()
-    }
-
-    /// Makes what the start has journaled durable. In a new directory that comes before any client:
-    /// from then on an empty one is not taken for new any more, whatever the fsync policy.
-    ///
-    /// # Errors
-    /// Those of the disk, also if it is full.
-    pub fn settle_start(&mut self) -> Result<(), StoreError> {
-        if self.store.is_new() {
-            self.store.journal().write()?;
-            self.store.journal().sync_request().run()?;
-        }
-        Ok(())
     }
 
     fn replay(&mut self, entry: Entry, replays: &mut Replays) -> Result<(), BrokerError> {
