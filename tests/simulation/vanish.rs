@@ -1,6 +1,7 @@
 //! A file of a data directory vanishes, is emptied, zeroed or becomes a folder while nothing runs:
-//! the start is refused, and again, with nothing changed; or it costs messages of one queue and
-//! nothing else. Which of them holds for which file is in `docs/reference/durability.md`.
+//! the start is refused, and again, with nothing changed; or it costs messages of one queue, or
+//! those with the bodies in it, and nothing else. Which of them holds for which file is in
+//! `docs/reference/durability.md`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,13 +90,16 @@ fn start(setup: &Setup, disk: &MemoryDisk, model: &mut Model, path: &Path) -> Re
     let before = contents(disk);
     let refusal = match setup.open(disk, &model.clock) {
         Ok((broker, damaged)) => {
-            model.may_lose = path.starts_with("queues");
+            // Bodies are shared: any queue may have a message with one of them.
+            let shared = path.starts_with("bodies");
+            model.may_lose = shared || path.starts_with("queues");
             model.may_forget = path.starts_with("journal");
             // Nothing tells that there was a journal of which nothing is synced.
             let sure = if path.starts_with("journal") { model.durable } else { model.written };
             check(broker, model, sure, damaged)?;
             return match model.lost.len() {
                 0 | 1 => Ok(true),
+                _ if shared => Ok(true),
                 _ => Err(format!("it costs several queues: {:?}", model.lost)),
             };
         }
