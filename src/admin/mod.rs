@@ -31,6 +31,9 @@ mod table;
 mod tests;
 mod ui;
 
+#[cfg(fuzzing)]
+pub use http::fuzz_http;
+
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -84,6 +84,8 @@ pub(super) fn whole_publish(
     if header.kind != FrameKind::Header || header.channel != method.channel {
         return Ok(None);
     }
+    // In the order in which they come: of two that are wrong the first is told.
+    let view = PublishView::parse(method.payload).map_err(refusal)?;
     let content = ContentHeader::parse(header.payload)?;
     let mut end = at + frame_octets(&header);
     if content.body_size > body_octets_max {
@@ -102,7 +104,6 @@ pub(super) fn whole_publish(
         body = frame.payload;
         end += frame_octets(&frame);
     }
-    let view = PublishView::parse(method.payload).map_err(refusal)?;
     let payload = offset(arena, method.payload);
     let parts = Parts {
         exchange: span(payload, view.exchange),

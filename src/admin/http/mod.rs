@@ -10,12 +10,16 @@
 //! compression, HTTP/2.
 
 mod body;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod head;
 mod response;
 mod seats;
 mod serve;
 
 pub(super) use body::Body;
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz_http;
 pub(super) use head::Head;
 pub(super) use response::Response;
 pub(super) use serve::{Answers, Listener, Peer, serve};

@@ -295,6 +295,12 @@ impl Client<'_> {
     }
 }
 
+/// As [`talk`], for `fuzz/`.
+#[cfg(fuzzing)]
+pub(super) fn talk_on(stream: &mut dyn Transport, answers: &dyn Answers) {
+    talk(stream, Client { peer: Peer::Owner, seat: None }, answers);
+}
+
 /// Answers the requests of one client.
 fn talk(stream: &mut dyn Transport, client: Client<'_>, answers: &dyn Answers) {
     if let Err(error) = stream.write_within(WRITE_MAX) {

@@ -30,9 +30,9 @@ pub const NEW_PASSWORD_BYTES_MAX: usize = 4096;
 
 /// Rounds of PBKDF2-HMAC-SHA512 for a new password: some 20 ms of a core. A fleet of 2,000 devices
 /// with a user each is then in within half a minute after a restart on two cores, where OWASP's
-/// 210,000 rounds would take five minutes; RabbitMQ's hash is one round. Unit tests have no time
-/// for that.
-const ROUNDS: u32 = if cfg!(test) { 100 } else { 25_000 };
+/// 210,000 rounds would take five minutes; RabbitMQ's hash is one round. Unit tests and fuzzers
+/// have no time for that.
+const ROUNDS: u32 = if cfg!(any(test, fuzzing)) { 100 } else { 25_000 };
 
 /// More rounds than that are not computed for anybody: a definitions file could ask for hours.
 const ROUNDS_MAX: u32 = 10_000_000;

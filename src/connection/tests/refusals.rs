@@ -68,6 +68,15 @@ fn malformed_arguments_are_refused_with_their_method() {
     check_refusal(&publish, 502, "flags", (60, 40));
 }
 
+/// Found by `fuzz/targets/connection.rs`: in one read the header was looked at first.
+#[test]
+fn of_a_publish_that_is_wrong_twice_the_method_is_told_of_in_one_read_and_in_two() {
+    let publish = frame(FrameKind::Method, 1, &[0, 60, 0, 40, 0, 0, 1, 0xFF, 0, 0]);
+    let header = frame(FrameKind::Header, 1, &[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+    check_refusal(&publish, 501, "UTF-8", (60, 40));
+    check_refusal(&[publish, header, body(1, "x")].concat(), 501, "UTF-8", (60, 40));
+}
+
 #[test]
 fn a_servers_method_is_refused_before_its_content() {
     for line in ["basic.deliver consumer_tag=\"x\"", "basic.get-ok", "basic.return"] {
