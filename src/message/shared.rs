@@ -1,12 +1,13 @@
 //! What the queues share that one message went to: its bytes are counted and stored once.
 //!
 //! ```text
-//!   queue a ─┐                        ┌─ memory: how many queues keep it there
+//!   queue a ─┐                        ┌─ memory: what it was charged, once
 //!   queue b ─┼─▶ one message, Shared ─┤
 //!   queue c ─┘                        └─ disk: where its body is, once it had to be written
 //! ```
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -24,24 +25,33 @@ pub struct BodyPlace {
 /// What the holders of one message have in common.
 #[derive(Debug, Default)]
 pub struct Shared {
-    residents: AtomicU32,
+    charge: OnceLock<Charge>,
     place: Mutex<Option<BodyPlace>>,
 }
 
+/// Bytes that were taken of a budget, and go back to it when the message is dropped by all.
+#[derive(Debug)]
+struct Charge {
+    bytes: u64,
+    returned: Arc<AtomicU64>,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.returned.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Shared {
-    /// One more queue keeps the message in memory. Returns whether it is the first.
-    pub fn hold(&self) -> bool {
-        self.residents.fetch_add(1, Ordering::Relaxed) == 0
+    /// The message's bytes were taken of a budget, unless they were before. They are added to
+    /// `returned` when the last holder drops the message.
+    pub fn charge(&self, bytes: u64, returned: &Arc<AtomicU64>) {
+        self.charge.get_or_init(|| Charge { bytes, returned: Arc::clone(returned) });
     }
 
-    /// A queue keeps it in memory no more. Returns whether it was the last.
-    pub fn release(&self) -> bool {
-        self.residents.fetch_sub(1, Ordering::Relaxed) == 1
-    }
-
-    /// Whether a queue keeps it in memory.
-    pub fn is_held(&self) -> bool {
-        self.residents.load(Ordering::Relaxed) > 0
+    /// Whether its bytes were taken of a budget.
+    pub fn is_charged(&self) -> bool {
+        self.charge.get().is_some()
     }
 
     /// Where its body was stored last. It may have been freed since.

@@ -1,9 +1,11 @@
 //! A message in a queue, and what it costs to keep it in memory.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::ids::{Ordinal, QueueId, Timestamp};
-use crate::message::{Message, Shared};
+use crate::message::Message;
 use crate::store::Location;
 use crate::wire::PropertiesView;
 
@@ -92,18 +94,24 @@ pub(crate) fn own_priority(message: &Message) -> Option<u8> {
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: u64,
+    /// What messages of several queues have given back since it was added up last.
+    returned: Arc<AtomicU64>,
 }
 
 impl Budget {
     /// So many octets.
     pub(crate) fn new(bytes: u64) -> Self {
-        Self { left: bytes }
+        Self { left: bytes, returned: Arc::default() }
     }
 
     /// Octets that are left.
-    #[cfg(test)]
     pub(crate) fn left(&self) -> u64 {
-        self.left
+        self.left.saturating_add(self.returned.load(Ordering::Relaxed))
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.left = self.left.saturating_add(self.returned.swap(0, Ordering::Relaxed));
+        self.left = self.left.saturating_sub(bytes);
     }
 }
 
@@ -112,6 +120,8 @@ impl Budget {
 pub(crate) struct Room {
     count: usize,
     bytes: u64,
+    /// What of it the queue has taken of the budget by itself: not the bytes that queues share.
+    own: u64,
 }
 
 impl Room {
@@ -119,7 +129,7 @@ impl Room {
     pub(crate) fn takes(&self, message: &Message, budget: &Budget) -> bool {
         self.count < RESIDENT_COUNT_MAX
             && self.bytes + cost(message) <= RESIDENT_BYTES_MAX
-            && share(message, message.shared().is_some_and(Shared::is_held)) <= budget.left
+            && own_cost(message) + shared_cost(message) <= budget.left()
     }
 
     /// How many messages are kept in memory, and what they count.
@@ -131,13 +141,16 @@ impl Room {
     pub(crate) fn charge(&mut self, message: &Message, budget: &mut Budget) {
         self.count += 1;
         self.bytes += cost(message);
-        let others = message.shared().is_some_and(|shared| !shared.hold());
-        budget.left = budget.left.saturating_sub(share(message, others));
+        self.own += own_cost(message);
+        budget.take(own_cost(message) + shared_cost(message));
+        if let Some(shared) = message.shared() {
+            shared.charge(message.size(), &budget.returned);
+        }
     }
 
     /// None of the messages is kept any more.
     pub(crate) fn free_all(&mut self, budget: &mut Budget) {
-        budget.left += self.bytes;
+        budget.left += self.own;
         *self = Self::default();
     }
 
@@ -145,18 +158,48 @@ impl Room {
     pub(crate) fn free(&mut self, message: &Message, budget: &mut Budget) {
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(cost(message));
-        let others = message.shared().is_some_and(|shared| !shared.release());
-        budget.left += share(message, others);
+        self.own = self.own.saturating_sub(own_cost(message));
+        budget.left += own_cost(message);
     }
 }
 
-/// What a message takes of the memory of all queues: its bytes only once, where other queues keep it
-/// too.
-fn share(message: &Message, others: bool) -> u64 {
-    if others { ITEM_BYTES } else { cost(message) }
+/// What each queue takes for a message of the memory of all queues.
+fn own_cost(message: &Message) -> u64 {
+    if message.shared().is_some() { ITEM_BYTES } else { cost(message) }
+}
+
+/// What the first of several queues takes for all of them: given back when the message is dropped.
+fn shared_cost(message: &Message) -> u64 {
+    message.shared().filter(|shared| !shared.is_charged()).map_or(0, |_| message.size())
 }
 
 /// What a message in memory counts against the bounds of its queue.
 fn cost(message: &Message) -> u64 {
     message.size() + ITEM_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_queues_share_is_charged_once_and_given_back_by_the_last() {
+        let message = Message::from_parts("", b"", &[0, 0], &[0; 10_000], true).for_several();
+        let size = message.size();
+        let mut budget = Budget::new(100_000);
+        let mut rooms = [Room::default(), Room::default(), Room::default()];
+        for room in &mut rooms {
+            assert!(room.takes(&message, &budget));
+            room.charge(&message, &mut budget);
+            assert_eq!(room.held(), (1, cost(&message)), "each queue counts its own");
+        }
+        assert_eq!(budget.left(), 100_000 - size - 3 * ITEM_BYTES);
+        // One queue settles it, one is deleted: the third still has it.
+        rooms[0].free(&message, &mut budget);
+        rooms[1].free_all(&mut budget);
+        assert_eq!(budget.left(), 100_000 - size - ITEM_BYTES);
+        rooms[2].free(&message, &mut budget);
+        drop(message);
+        assert_eq!(budget.left(), 100_000);
+    }
 }
