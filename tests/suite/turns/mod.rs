@@ -55,7 +55,7 @@ proptest! {
     ) {
         let (commands, expected) = one_by_one(durable, &steps);
         let together = in_turns(durable, &commands, &turns);
-        let difference = together.difference(&expected);
+        let difference = together.difference(&expected, durable);
         prop_assert!(difference.is_none(), "{}\n{}", difference.unwrap(), text(&commands));
     }
 }

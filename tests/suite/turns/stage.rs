@@ -48,13 +48,13 @@ pub(super) struct Outcome {
     /// Channels that were closed: what was not confirmed by then never is.
     closed: BTreeSet<(u64, u16)>,
     looks: Vec<String>,
-    /// Connections that ended while replies could wait for the disk: these they have not got.
+    /// Connections that ended: what waited for the disk or the turn's end they have not got.
     cut_off: BTreeSet<u64>,
 }
 
 impl Outcome {
     /// Where it is not what it should be.
-    pub(super) fn difference(&self, expected: &Self) -> Option<String> {
+    pub(super) fn difference(&self, expected: &Self, durable: bool) -> Option<String> {
         if self.looks != expected.looks || self.cut_off != expected.cut_off {
             return Some(format!("{:?}\n{:?}", self.looks, expected.looks));
         }
@@ -66,7 +66,8 @@ impl Outcome {
             let told = self.confirms.get(channel).unwrap_or(&none.1);
             let confirms = expected.confirms.get(channel).unwrap_or(&none.1);
             let same = if self.cut_off.contains(&channel.0) && channel.1 != 0 {
-                other.starts_with(frames) && told.is_subset(confirms)
+                let begins = if durable { other.starts_with(frames) } else { other == frames };
+                begins && told.is_subset(confirms)
             } else {
                 let closed = self.closed.contains(channel);
                 let confirmed = told == confirms || (closed && told.is_subset(confirms));
@@ -332,9 +333,7 @@ impl Stage {
 
     fn ends(&mut self, id: u64) {
         self.open.remove(&id);
-        if self.durable {
-            self.outcome.cut_off.insert(id);
-        }
+        self.outcome.cut_off.insert(id);
     }
 
     /// Notes what changes what a client may do.
