@@ -13,8 +13,19 @@ use super::ServerError;
 const MARK: &str = "version";
 
 /// What a data directory has, of which some may be there when a first start was cut off.
-const OWN: [&str; 8] =
-    ["boot", "clean", "control.sock", "journal", "lock", "queues", "snapshots", "transient.old"];
+const OWN: [&str; 11] = [
+    "bad",
+    "bodies",
+    "boot",
+    "clean",
+    "control.sock",
+    "journal",
+    "lock",
+    "queues",
+    "snapshots",
+    "transient",
+    "transient.old",
+];
 
 /// The names that are shown of foreign files, at most.
 const SHOWN_MAX: usize = 5;
