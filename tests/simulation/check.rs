@@ -251,9 +251,19 @@ impl Probe {
         self.ask(channel::Open::default());
     }
 
+    /// Hands a command over and does all that follows at this moment.
     pub(crate) fn apply(&mut self, command: Command) -> Vec<Output> {
+        self.hand_over(command);
+        self.settle()
+    }
+
+    pub(crate) fn hand_over(&mut self, command: Command) {
         self.broker.apply(self.now, Self::CLIENT, command, &mut self.effects);
-        self.effects.take().flat_map(|(_, outputs)| outputs).collect()
+    }
+
+    /// A method whose answer comes with the next turn.
+    pub(crate) fn say(&mut self, method: impl Into<Method>) {
+        self.hand_over(Command::Method(ChannelNumber(self.channel), method.into()));
     }
 
     /// Calls a method; whether it was not refused.
@@ -312,9 +322,13 @@ impl Probe {
         loop {
             let get = basic::Get { queue: ShortString::clipped(queue), no_ack: true };
             let command = Command::Method(ChannelNumber(self.channel), get.into());
-            match self.apply(command).pop() {
-                Some(Output::GetOk { delivery, .. }) => messages.push(delivery),
-                _ => return messages,
+            let got = self.apply(command).into_iter().find_map(|output| match output {
+                Output::GetOk { delivery, .. } => Some(delivery),
+                _ => None,
+            });
+            match got {
+                Some(delivery) => messages.push(delivery),
+                None => return messages,
             }
         }
     }

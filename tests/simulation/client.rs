@@ -72,6 +72,11 @@ impl Client {
         }
     }
 
+    /// Whether an answer is to come: deliveries may wait behind it.
+    pub(crate) fn waits(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
     /// Whether an answer to basic.get is to come: nobody knows yet which message it took.
     pub(crate) fn waits_for_message(&self) -> bool {
         self.expected.iter().any(|expected| matches!(expected, Expected::Got(_)))

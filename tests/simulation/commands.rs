@@ -43,7 +43,7 @@ pub(crate) fn alone(world: &mut World<'_>) -> bool {
 }
 
 fn purge(world: &mut World<'_>) -> bool {
-    if world.clients.iter().any(Client::waits_for_message) {
+    if world.clients.iter().any(Client::waits) {
         return false;
     }
     let (place, queue) = (world.random.index(world.clients.len()), world.random.index(5));
@@ -175,7 +175,7 @@ fn declare_queue(world: &mut World<'_>, place: usize) {
 }
 
 fn delete_queue(world: &mut World<'_>, place: usize) {
-    if world.clients.iter().any(Client::waits_for_message) {
+    if world.clients.iter().any(Client::waits) {
         return;
     }
     let queue = world.random.index(QUEUES.len());

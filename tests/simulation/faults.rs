@@ -52,7 +52,9 @@ fn run(seed: u64, number: u64, fault: Fault, passes: bool) -> Result<bool, Strin
     if let Ok((broker, _)) = setup.open(&disk, &model.clock) {
         let mut world = World::new(broker, &setup, &mut model, &mut random);
         let full = std::env::var_os("LEVERET_FULL").is_some();
-        match world.run(if full { 60 } else { 25 }) {
+        let ended = world.run(if full { 60 } else { 25 });
+        world.end();
+        match ended {
             Err(End::Broken(what)) => return Err(what),
             Err(End::Disk) if passes => return Err("the broker ends".to_owned()),
             Err(End::Disk | End::NoRoom) => world.fail_turn(),

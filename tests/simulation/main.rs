@@ -136,6 +136,7 @@ fn work(
     let close = random.percent(10);
     let mut world = World::new(broker, setup, model, random);
     let ended = world.run(steps);
+    world.end();
     if let Err(End::Broken(what)) = ended {
         return Err(what);
     }

@@ -36,7 +36,9 @@ fn run(seed: u64) -> Result<(u64, u64), String> {
     let steps = 20 + random.below(150);
     let close = random.percent(50);
     let mut world = World::new(broker, &setup, &mut model, &mut random);
-    let ended = world.run(steps).and_then(|()| if close { world.close() } else { Ok(()) });
+    let ended = world.run(steps);
+    world.end();
+    let ended = ended.and_then(|()| if close { world.close() } else { Ok(()) });
     match ended {
         Err(End::Broken(what)) => return Err(what),
         Err(End::Disk | End::NoRoom) => return Err("the disk failed".to_owned()),

@@ -352,6 +352,20 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The world ends: what waits behind an answer for a consumer that does not acknowledge may be
+    /// gone unseen.
+    pub(crate) fn end(&mut self) {
+        let waiting = self.clients.iter().filter(|client| client.waits());
+        let consumers = waiting.flat_map(|client| client.consumers.values());
+        let instances: Vec<_> =
+            consumers.filter(|consumer| consumer.no_ack).map(|one| one.instance).collect();
+        for instance in instances {
+            for (_, copy) in self.model.copies_mut(instance).filter(|(_, copy)| !copy.held) {
+                copy.gone.get_or_insert(u64::MAX);
+            }
+        }
+    }
+
     /// A turn failed: what it did without an acknowledgement may have happened unseen.
     pub(crate) fn fail_turn(&mut self) {
         self.model.turn += 1;

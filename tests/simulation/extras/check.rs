@@ -209,7 +209,7 @@ fn check_operator(probe: &mut Probe, model: &mut Model, sure: u64) -> Result<(),
 
 impl Probe {
     /// Turns until there is nothing left to do at this moment.
-    fn settle(&mut self) -> Vec<Output> {
+    pub(crate) fn settle(&mut self) -> Vec<Output> {
         let mut outputs = Vec::new();
         for _ in 0..1000 {
             let now = self.now;
@@ -239,11 +239,11 @@ impl Probe {
         if !self.exists(queue) {
             return Vec::new();
         }
-        self.ask(basic::Qos { prefetch_count: 100, ..Default::default() });
+        self.say(basic::Qos { prefetch_count: 100, ..Default::default() });
         let consume = format!(
             r#"basic.consume queue="{queue}" consumer_tag="reader" arguments={{x-stream-offset: "first"}}"#
         );
-        self.ask(consume.parse::<leveret::wire::Method>().expect("a method"));
+        self.say(consume.parse::<leveret::wire::Method>().expect("a method"));
         let mut messages = Vec::new();
         loop {
             let (mut last, mut size) = (None, 0);
@@ -254,8 +254,8 @@ impl Probe {
                 messages.extend(run.messages.into_iter().map(|delivery| delivery.message));
             }
             let Some(delivery_tag) = last else { break };
-            self.apply(Command::Drained(size));
-            self.ask(basic::Ack { delivery_tag, multiple: true });
+            self.hand_over(Command::Drained(size));
+            self.say(basic::Ack { delivery_tag, multiple: true });
         }
         self.ask(channel::Close::default());
         self.settle();
