@@ -6,6 +6,8 @@
     reason = "a test reads best without references, and fails where it cannot go on"
 )]
 
+#[path = "management/consumers.rs"]
+mod consumers;
 #[path = "management/ctl.rs"]
 mod ctl;
 #[path = "management/fields.rs"]

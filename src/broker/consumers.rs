@@ -165,7 +165,8 @@ impl Consumers {
         self.challenger().is_some()
     }
 
-    fn challenger(&self) -> Option<(Rank, ConsumerKey)> {
+    /// The consumer of higher priority that waits for the active one to finish.
+    pub(super) fn challenger(&self) -> Option<(Rank, ConsumerKey)> {
         let Choice::One { active: Some(active), by_priority: true } = self.choice else {
             return None;
         };
@@ -178,6 +179,14 @@ impl Consumers {
         match self.choice {
             Choice::All => true,
             Choice::One { active, .. } => active == Some(rank),
+        }
+    }
+
+    /// The single active consumer; `None` if all are, or if there are none.
+    pub(super) fn single_active(&self) -> Option<ConsumerKey> {
+        match self.choice {
+            Choice::All => None,
+            Choice::One { active, .. } => self.members.get(&active?).copied(),
         }
     }
 

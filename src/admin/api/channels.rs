@@ -58,7 +58,8 @@ pub(in super::super) fn show(site: &Site, ask: &Ask) -> Answer {
     listing::one(ask, &value)
 }
 
-fn name(peer: &str, host: &str, number: u16) -> String {
+/// The name of a channel: RabbitMQ's, which begins with that of its connection.
+pub(super) fn name(peer: &str, host: &str, number: u16) -> String {
     format!("{} ({number})", connections::name(peer, host))
 }
 
@@ -134,8 +135,8 @@ pub(in super::super) fn consumer(row: &ConsumerRow) -> Value {
         "exclusive": row.exclusive,
         "prefetch_count": row.prefetch,
         "messages_unacknowledged": row.unacknowledged,
-        "active": true,
-        "activity_status": "up",
+        "active": row.activity.is_active(),
+        "activity_status": row.activity.name(),
         "consumer_timeout": "undefined",
         "arguments": table::to_json(&row.arguments),
     })

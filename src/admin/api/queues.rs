@@ -14,7 +14,7 @@ use crate::admin::routes::Ask;
 use crate::admin::session::Session;
 use crate::admin::site::Site;
 use crate::admin::table;
-use crate::broker::report::QueueRow;
+use crate::broker::report::{ConsumerName, QueueRow};
 use crate::wire::{ShortString, queue};
 
 /// GET /api/queues
@@ -98,6 +98,7 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
     let described = counters::describe(&site.rates, key, &counters, lengths, rates);
     let owner = row.owner.as_ref();
     let policy = row.policy.as_deref();
+    let (exclusive, active) = (&row.exclusive_consumer, &row.single_active_consumer);
     let mut value = json!({
         "name": row.name.as_str(),
         "vhost": row.virtual_host.as_str(),
@@ -115,8 +116,10 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
         "consumers": row.consumers,
         "consumer_capacity": if row.consumers > 0 { 1.0 } else { 0.0 },
         "consumer_utilisation": if row.consumers > 0 { 1.0 } else { 0.0 },
-        "exclusive_consumer_tag": row.exclusive_consumer.as_deref(),
-        "single_active_consumer_tag": null,
+        "exclusive_consumer_pid": exclusive.as_ref().map(channel_of),
+        "exclusive_consumer_tag": exclusive.as_ref().map(|consumer| consumer.tag.as_str()),
+        "single_active_consumer_pid": active.as_ref().map(channel_of),
+        "single_active_consumer_tag": active.as_ref().map(|consumer| consumer.tag.as_str()),
         "owner_pid_details": owner.map(|(_, peer, host)| connections::details(peer, host)),
         "messages_ram": row.resident,
         "message_bytes": row.ready_octets + row.unacknowledged_octets,
@@ -137,4 +140,10 @@ fn value(site: &Site, row: &QueueRow, lengths: Option<Window>, rates: Option<Win
         value[name] = counted;
     }
     value
+}
+
+/// The name of a consumer's channel, which stands for RabbitMQ's process identifier: tags are
+/// unique on their channel only.
+fn channel_of(consumer: &ConsumerName) -> String {
+    channels::name(&consumer.peer, &consumer.host, consumer.channel.0)
 }

@@ -2,12 +2,13 @@
 
 use slab::Slab;
 
-use super::rows::{ChannelRow, ConnectionRow, ConsumerRow};
+use super::rows::{Activity, ChannelRow, ConnectionRow, ConsumerName, ConsumerRow};
 use super::{ROWS_MAX, Slice};
 use crate::broker::Broker;
 use crate::broker::channel::{Channel, Mode};
 use crate::broker::connections::Connection;
 use crate::broker::consumer::Consumer;
+use crate::broker::queue::Queue;
 
 impl Broker {
     pub(super) fn list_connections(&self, from: usize) -> Slice<ConnectionRow, usize> {
@@ -112,7 +113,31 @@ impl Broker {
             exclusive: consumer.exclusive,
             prefetch: consumer.prefetch,
             unacknowledged: consumer.unacked,
+            activity: match self.single_active(queue) {
+                None => Activity::Up,
+                Some(active) if active.number == consumer.number => Activity::SingleActive,
+                Some(_) => Activity::Waiting,
+            },
             arguments: consumer.arguments.unpack(),
+        })
+    }
+
+    /// The single active consumer of a queue: the next message goes to it. One of higher priority
+    /// takes over with that message, so it counts as active once nothing hinders it.
+    pub(super) fn single_active(&self, queue: &Queue) -> Option<&Consumer> {
+        let active = self.consumers.get(queue.consumers.single_active()?.0)?;
+        let challenger = queue.consumers.challenger().filter(|_| active.unacked == 0);
+        challenger.map_or(Some(active), |(_, key)| self.consumers.get(key.0))
+    }
+
+    pub(super) fn consumer_name(&self, consumer: &Consumer) -> Option<ConsumerName> {
+        let channel = self.channels.get(consumer.channel)?;
+        let connection = self.connections.get(channel.connection)?;
+        Some(ConsumerName {
+            tag: consumer.tag.clone(),
+            peer: connection.peer.clone(),
+            host: connection.facts.host.clone(),
+            channel: channel.number,
         })
     }
 }

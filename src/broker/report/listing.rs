@@ -126,6 +126,7 @@ impl Broker {
         });
         let only = queue.consumers.keys().next().filter(|_| queue.consumers.refuse_others());
         let only = only.and_then(|key| self.consumers.get(key.0));
+        let active = self.single_active(queue);
         let (unacknowledged, unacknowledged_octets) = queue.outstanding();
         let (resident, resident_octets) = queue.resident();
         QueueRow {
@@ -145,7 +146,8 @@ impl Broker {
             resident,
             resident_octets,
             consumers: queue.consumers.len(),
-            exclusive_consumer: only.map(|consumer| consumer.tag.clone()),
+            exclusive_consumer: only.and_then(|it| self.consumer_name(it)),
+            single_active_consumer: active.and_then(|it| self.consumer_name(it)),
             stats: queue.stats,
             drops: *queue.drops.counts(),
         }

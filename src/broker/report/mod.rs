@@ -22,8 +22,8 @@ pub use dropped::Dropped;
 pub use explain::{Explanation, Hop};
 pub use peek::PeekedMessage;
 pub use rows::{
-    AlarmsReport, BindingRow, ChannelRow, ConnectionRow, ConsumerRow, ExchangeRow, OverviewReport,
-    QueueRow, Totals, VirtualHostRow,
+    Activity, AlarmsReport, BindingRow, ChannelRow, ConnectionRow, ConsumerName, ConsumerRow,
+    ExchangeRow, OverviewReport, QueueRow, Totals, VirtualHostRow,
 };
 
 use crate::ids::ExchangeId;

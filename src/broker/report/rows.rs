@@ -152,6 +152,46 @@ pub struct ChannelRow {
     pub stats: MessageStats,
 }
 
+/// Which consumer of a queue one is.
+#[derive(Clone, Debug)]
+pub struct ConsumerName {
+    /// Its tag.
+    pub tag: ShortString,
+    /// The client's address.
+    pub peer: String,
+    /// Our address.
+    pub host: String,
+    /// Its channel.
+    pub channel: ChannelNumber,
+}
+
+/// What a consumer of a queue does, in the words of the management API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It gets messages, as the other consumers of its queue do.
+    Up,
+    /// It is the one that gets messages (`x-single-active-consumer`).
+    SingleActive,
+    /// Another one gets messages (`x-single-active-consumer`).
+    Waiting,
+}
+
+impl Activity {
+    /// Its name in the management API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::SingleActive => "single_active",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// Whether messages come to such a consumer.
+    pub fn is_active(self) -> bool {
+        self != Self::Waiting
+    }
+}
+
 /// A consumer.
 #[derive(Clone, Debug)]
 pub struct ConsumerRow {
@@ -179,6 +219,8 @@ pub struct ConsumerRow {
     pub prefetch: u16,
     /// How many it has.
     pub unacknowledged: u32,
+    /// Whether messages come to it.
+    pub activity: Activity,
     /// Its arguments.
     pub arguments: Table,
 }
@@ -245,8 +287,10 @@ pub struct QueueRow {
     pub resident_octets: u64,
     /// Consumers on it.
     pub consumers: usize,
-    /// The tag of the consumer that is the only one there may be.
-    pub exclusive_consumer: Option<ShortString>,
+    /// The consumer that is the only one there may be.
+    pub exclusive_consumer: Option<ConsumerName>,
+    /// The consumer that gets the messages while others wait (`x-single-active-consumer`).
+    pub single_active_consumer: Option<ConsumerName>,
     /// What happened in it.
     pub stats: MessageStats,
     /// Messages that left it without an acknowledgement, by cause.

@@ -22,6 +22,7 @@ export const CONSUMER_COLUMNS = [
 
 function active(row) {
   if (row.active === false) return badge("waits", "busy", "Another consumer of its queue is active");
+  if (row.activity_status === "single_active") return badge("single active", "good", "The others of its queue wait");
   return badge("active", "good");
 }
 

@@ -64,6 +64,11 @@ function totalsOf(row) {
   ]);
 }
 
+/** A link from a consumer's tag to its channel; a fact that is not there without a consumer. */
+function consumerLink(tag, channel) {
+  return typeof channel === "string" ? link(tag, "channels", channel) : undefined;
+}
+
 function aboutOne(row) {
   const deadLetters = row.arguments?.["x-dead-letter-exchange"];
   const owner = row.owner_pid_details?.name;
@@ -79,7 +84,8 @@ function aboutOne(row) {
       ["In force by policies", pairs(row.effective_policy_definition) ?? undefined],
       ["Dead letters go to", typeof deadLetters === "string" ? exchangeLink(row.vhost, deadLetters) : undefined],
       ["Belongs to", owner && link(owner, "connections", owner)],
-      ["Active consumer", row.single_active_consumer_tag || undefined],
+      ["Active consumer", consumerLink(row.single_active_consumer_tag, row.single_active_consumer_pid)],
+      ["Exclusive consumer", consumerLink(row.exclusive_consumer_tag, row.exclusive_consumer_pid)],
       ["Oldest message", typeof row.head_message_timestamp === "number" ? moment(row.head_message_timestamp * 1000) : undefined],
       ["In memory", `${count(row.messages_ram)} messages, ${octets(row.message_bytes_ram)}`],
     ]),
