@@ -19,7 +19,7 @@ use crate::store::InUse;
 use super::clock::Jumps;
 use super::fatal;
 use super::inbox::Input;
-use super::memory;
+use super::memory::Gauge;
 use super::rim::Rim;
 
 /// How often to look.
@@ -41,13 +41,13 @@ pub(super) struct Watch {
 
 /// Looks until the rim is closed.
 pub(super) fn run(watch: &Watch, rim: &Rim) {
-    let mut alarmed = false;
+    let (mut alarmed, mut memory) = (false, Gauge::default());
     let mut jumps = Jumps::new(&rim.clock);
     loop {
         if let Err(error) = watch.journal.check() {
             fatal(&error);
         }
-        let measures = watch.measure();
+        let measures = watch.measure(&mut memory);
         rim.vitals.measured(measures);
         let alarming = measures.alarming();
         let news = alarming || alarmed || jumps.any(&rim.clock);
@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// What there is now. A directory that cannot be reached is a reason for an alarm.
-    pub(super) fn measure(&self) -> Measures {
+    pub(super) fn measure(&self, memory: &mut Gauge) -> Measures {
         let disk = rustix::fs::statvfs(&self.directory);
         if let Err(error) = &disk {
             debug!("cannot measure the disk of {}: {error}", self.directory.display());
@@ -93,7 +93,7 @@ impl Watch {
         Measures {
             disk_free,
             disk_limit: self.disk_limit.load(Ordering::Relaxed),
-            memory_used: if memory_limit > 0 { memory::used() } else { 0 },
+            memory_used: memory.held(memory_limit),
             memory_limit,
             disk_unreachable,
         }
@@ -117,7 +117,7 @@ mod tests {
         let disk = Arc::new(MemoryDisk::new());
         let (mut store, _) = Store::open(disk, StoreOptions::default()).unwrap();
         let watch = Watch::new("/nowhere/at/all".into(), store.journal().in_use());
-        assert!(watch.measure().alarming());
+        assert!(watch.measure(&mut Gauge::default()).alarming());
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let (mut store, _) = Store::open(disk, StoreOptions::default()).unwrap();
         let watch = Watch::new("/".into(), store.journal().in_use());
         watch.limit(0, 1);
-        let measures = watch.measure();
+        let measures = watch.measure(&mut Gauge::default());
         assert!(measures.disk_free < u64::MAX);
         assert!(measures.memory_used > 100_000, "{measures:?}");
         assert!(measures.alarming());

@@ -51,7 +51,7 @@ fn node(site: &Site) -> Result<Value, Refusal> {
         "fd_total": system.descriptors_max,
         "sockets_used": sockets,
         "sockets_total": sockets_max,
-        "mem_used": system.memory,
+        "mem_used": measures.memory_used,
         "mem_limit": measures.memory_limit,
         "mem_alarm": alarms.memory,
         "disk_free": system.disk_free,

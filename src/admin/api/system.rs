@@ -11,8 +11,6 @@ pub(in super::super) struct System {
     pub(in super::super) descriptors: u64,
     /// The most there may be.
     pub(in super::super) descriptors_max: u64,
-    /// Octets of memory that are in use.
-    pub(in super::super) memory: u64,
     /// Octets that are free on the data directory's disk.
     pub(in super::super) disk_free: u64,
     /// Threads.
@@ -29,7 +27,6 @@ impl System {
         Self {
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64),
             descriptors_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
-            memory: number(&status, "VmRSS:") * 1024,
             disk_free: disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             threads: number(&status, "Threads:"),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -37,7 +34,7 @@ impl System {
     }
 }
 
-/// The number behind a name, as in `VmRSS:   1234 kB`.
+/// The number behind a name, as in `Threads:   12`.
 fn number(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()

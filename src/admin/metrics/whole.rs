@@ -111,7 +111,7 @@ const OTHERS: &[FamilyRow] = &[
     ("", "queue_consumers", Gauge, "Consumers", |it| count(it.report.totals.consumers)),
     ("node_coarse_metrics", "process_open_fds", Gauge, "Open file descriptors", |it| float(it.system.descriptors)),
     ("node_metrics", "process_max_fds", Gauge, "Open file descriptors limit", |it| float(it.system.descriptors_max)),
-    ("node_coarse_metrics", "process_resident_memory_bytes", Gauge, "Memory in use, in bytes", |it| float(it.system.memory)),
+    ("node_coarse_metrics", "process_resident_memory_bytes", Gauge, "Memory that the process holds, in bytes: no mapped files and, above the limit, nothing that the allocator keeps free", |it| float(it.measures.memory_used)),
     ("node_metrics", "resident_memory_limit_bytes", Gauge, "Memory above which publishers are blocked, in bytes; 0 is none", |it| float(it.measures.memory_limit)),
     ("node_coarse_metrics", "disk_space_available_bytes", Gauge, "Disk space available, in bytes", |it| float(it.system.disk_free)),
     ("node_metrics", "disk_space_available_limit_bytes", Gauge, "Disk space below which publishers are blocked, in bytes", |it| float(it.measures.disk_limit)),

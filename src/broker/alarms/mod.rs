@@ -56,7 +56,8 @@ pub struct Measures {
     pub disk_free: u64,
     /// Below this, publishers are blocked.
     pub disk_limit: u64,
-    /// Memory of the process that the kernel cannot take back.
+    /// Memory that the process holds: neither the kernel can take it back, nor, above the limit,
+    /// has the allocator it free.
     pub memory_used: u64,
     /// Above this, publishers are blocked.
     pub memory_limit: u64,
