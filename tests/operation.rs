@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use leveret::client::Client;
-use leveret::wire::{ShortString, basic, channel, queue};
+use leveret::wire::{Field, ShortString, Table, basic, channel, queue};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -103,6 +103,35 @@ fn settings_change_on_sighup_or_not_at_all() {
     broker.reload("disk_free_limit = 0\n");
     broker.logs("disk-free-limit is 0, was 9000000GiB");
     broker.logs("no longer low on disk");
+    broker.stop();
+}
+
+/// 60 MB of arguments are held; then all but every fortieth of them are freed, so that no arena can
+/// give back its end.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn memory_that_is_only_kept_by_the_allocator_blocks_no_publisher() {
+    const LIMIT_KIB: u64 = 40_000;
+    let mut broker = Process::start(&format!("memory_limit = '{LIMIT_KIB}KiB'\n"));
+    let mut client = broker.client();
+    let channel = client.open_channel(1).unwrap();
+    let note = Field::LongString(vec![b'n'; 50_000]);
+    let arguments = Table::from_iter([(ShortString::clipped("note"), note)]);
+    let name = |index: u32| ShortString::clipped(&format!("q{index}"));
+    for queue in (0..1200).map(name) {
+        let arguments = arguments.clone();
+        let declare = queue::Declare { queue, exclusive: true, arguments, ..Default::default() };
+        client.call(channel, declare).unwrap();
+    }
+    broker.logs("publishers are blocked: low on memory");
+    for queue in (0..1200).filter(|index| index % 40 > 0).map(name) {
+        client.call(channel, queue::Delete { queue, ..Default::default() }).unwrap();
+    }
+    broker.logs("no longer low on memory");
+    let status = fs::read_to_string(format!("/proc/{}/status", broker.child.id())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let resident: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(resident > LIMIT_KIB, "the allocator gave it back: {resident} KiB are resident");
     broker.stop();
 }
 
