@@ -40,7 +40,7 @@ impl Broker {
     /// Begins a checkpoint when one is due and none is under way. The job is to be run on another
     /// thread, and then [`Self::checkpoint_done`] to be called.
     pub fn checkpoint(&mut self, now: Timestamp) -> Result<Option<CheckpointJob>, StoreError> {
-        if !self.is_checkpoint_due(now) || !self.flush_touched() {
+        if !self.is_checkpoint_due(now) {
             return Ok(None);
         }
         match self.flush_all().and_then(|()| self.begin_checkpoint()) {
@@ -58,25 +58,9 @@ impl Broker {
         }
     }
 
-    /// Writes the logs of queues that the turn had no time to look at. Says whether all of that went
-    /// well.
-    fn flush_touched(&mut self) -> bool {
-        for place in 0..self.turn.touched.len() {
-            let id = self.turn.touched[place];
-            if let Err(error) = self.flush_queue(id) {
-                self.store_failed(Some(id), error);
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Writes the logs of all queues, which a checkpoint relies on. As long as the store has room each
-    /// turn does it.
+    /// Writes what waits for the logs of all queues: a snapshot names the end of each log. A turn may
+    /// have had no time to look at a queue, or no room to write its log.
     fn flush_all(&mut self) -> Result<(), StoreError> {
-        if self.alarms.has_room() {
-            return Ok(());
-        }
         for queue in self.queues.values_mut() {
             queue.flush(&mut self.budget)?;
         }

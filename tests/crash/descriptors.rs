@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leveret::client::Client;
 use leveret::ids::ChannelNumber;
-use leveret::wire::{Method, Properties, ShortString, basic, confirm, exchange, queue};
+use leveret::wire::{Method, Properties, ShortBytes, ShortString, basic, confirm, queue};
 
 use crate::process::Home;
 
@@ -57,31 +57,28 @@ fn name(number: usize) -> ShortString {
 }
 
 fn declare_all(client: &mut Client, channel: ChannelNumber) {
-    let (exchange, kind) = (ShortString::clipped("all"), ShortString::clipped("fanout"));
-    let declare = exchange::Declare { exchange, kind, durable: true, ..Default::default() };
-    client.call(channel, declare).unwrap();
     for number in 0..QUEUES {
         let declare = queue::Declare { queue: name(number), durable: true, ..Default::default() };
         client.call(channel, declare).unwrap();
-        let exchange = ShortString::clipped("all");
-        let bind = queue::Bind { queue: name(number), exchange, ..Default::default() };
-        client.call(channel, bind).unwrap();
     }
 }
 
-/// Publishes to all queues, and waits for the confirms.
+/// Publishes to each queue, and waits for the confirms. Each queue gets a body of its own: one that
+/// several queues share is kept once, and would fill no logs.
 fn publish(client: &mut Client, channel: ChannelNumber, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        let exchange = ShortString::clipped("all");
-        let publish = basic::Publish { exchange, ..Default::default() };
         let properties = Properties { delivery_mode: Some(2), ..Default::default() };
         let mut body = number.to_be_bytes().to_vec();
         body.resize(BODY_OCTETS, b'.');
-        client.publish(channel, publish, &properties, &body);
-        client.flush().unwrap();
-        let answer = client.receive(PATIENCE).unwrap().expect("a confirm").method;
-        let confirmed = matches!(answer, Method::Basic(basic::Method::Ack(_)));
-        assert!(confirmed, "{answer:?}");
+        for queue in 0..QUEUES {
+            let routing_key = ShortBytes::clipped(name(queue).as_bytes());
+            let publish = basic::Publish { routing_key, ..Default::default() };
+            client.publish(channel, publish, &properties, &body);
+            client.flush().unwrap();
+            let answer = client.receive(PATIENCE).unwrap().expect("a confirm").method;
+            let confirmed = matches!(answer, Method::Basic(basic::Method::Ack(_)));
+            assert!(confirmed, "{answer:?}");
+        }
     }
 }
 
