@@ -118,7 +118,7 @@ fn the_longest_password_that_can_be_set_logs_in() {
     assert!(running.admits("app", &longest, "/"));
     running.stop();
     let line = place.refused(&["--default-pass", &format!("{longest}x")]);
-    assert!(line.contains("nobody could log in by it") && !line.contains("xxx"), "{line}");
+    assert!(line.contains("no client could log in with it") && !line.contains("xxx"), "{line}");
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Config {
         }
         if self.first.default_pass.0.len() > NEW_PASSWORD_BYTES_MAX {
             let text = format!(
-                "--default-pass is longer than {NEW_PASSWORD_BYTES_MAX} bytes: nobody could log in by it"
+                "--default-pass is longer than {NEW_PASSWORD_BYTES_MAX} bytes: no client could log in with it"
             );
             return Err(ConfigError::Value(text));
         }

@@ -187,7 +187,7 @@ fn a_password_may_be_in_a_file_and_has_a_longest_length() {
     assert!(error.contains("/nowhere"), "{error}");
     let long = "x".repeat(NEW_PASSWORD_BYTES_MAX + 1);
     let error = read_conf(&format!("default_pass = {long}")).unwrap_err();
-    assert!(error.contains("nobody could log in by it") && !error.contains("xxx"), "{error}");
+    assert!(error.contains("no client could log in with it") && !error.contains("xxx"), "{error}");
     assert!(read_conf(&format!("default_pass = {}", &long[1..])).is_ok());
     assert!(read("default_pass = ''", &[]).is_err());
 }

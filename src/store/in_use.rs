@@ -46,7 +46,10 @@ impl InUse {
         let Some((path, file)) = current else { return Ok(()) };
         let there = match self.disk.identity(&path) {
             Err(error) => !is_gone(&error),
-            Ok(named) => file.identity().map_or(true, |open| open == named),
+            Ok(named) => {
+                let open = file.identity().unwrap_or_default();
+                named.zip(open).is_none_or(|(named, open)| named == open)
+            }
         };
         if there || self.current.lock().as_ref().is_none_or(|(now, _)| *now != path) {
             return Ok(());

@@ -87,9 +87,7 @@ pub struct LoginRules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoHash {
     /// It has no room in the frame of a login.
-    #[error(
-        "the password is longer than {NEW_PASSWORD_BYTES_MAX} bytes: nobody could log in by it"
-    )]
+    #[error("is longer than {NEW_PASSWORD_BYTES_MAX} bytes: no client could log in with it")]
     TooLong,
     /// There are no random bytes.
     #[error(transparent)]
@@ -275,7 +273,7 @@ impl Logins {
     /// The hash of a new password.
     ///
     /// # Errors
-    /// When nobody could log in by it, or the operating system has no random octets.
+    /// When no client could log in with it, or the operating system has no random octets.
     pub fn hash(&self, password: &[u8]) -> Result<PasswordHash, NoHash> {
         if password.len() > NEW_PASSWORD_BYTES_MAX {
             return Err(NoHash::TooLong);
