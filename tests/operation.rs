@@ -9,6 +9,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use leveret::client::Client;
+use leveret::ids::ChannelNumber;
 use leveret::wire::{Field, ShortString, Table, basic, channel, queue};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -19,14 +20,18 @@ struct Process {
     log: BufReader<ChildStderr>,
     address: String,
     file: PathBuf,
-    _directory: TempDir,
+    directory: Option<TempDir>,
 }
 
 impl Process {
     fn start(settings: &str) -> Self {
         let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join("leveret.toml"), settings).unwrap();
+        Self::start_in(directory)
+    }
+
+    fn start_in(directory: TempDir) -> Self {
         let file = directory.path().join("leveret.toml");
-        fs::write(&file, settings).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_leveret"))
             .args(["--listen", "127.0.0.1:0", "--management", "off"])
             .arg("--data-dir")
@@ -41,7 +46,16 @@ impl Process {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split([' ', ',']).nth(2).unwrap().to_owned();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log, address, file, _directory: directory }
+        Self { child, log, address, file, directory: Some(directory) }
+    }
+
+    /// Ends the broker by a signal and starts it again on what it has kept.
+    fn again(mut self, signal: Signal) -> Self {
+        self.signal(signal);
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        assert_eq!(self.child.wait().unwrap().success(), signal == Signal::TERM, "{rest}");
+        Self::start_in(self.directory.take().unwrap())
     }
 
     fn client(&self) -> Client {
@@ -170,6 +184,55 @@ fn a_name_cannot_forge_a_line() {
     assert!(line.contains(told), "{line}");
     drop(client);
     broker.logs("has gone without connection.close");
+    broker.stop();
+}
+
+/// Whether there is a durable queue of this name.
+fn is_there(broker: &Process, queue: &str) -> bool {
+    let mut client = broker.client();
+    let channel = client.open_channel(1).unwrap();
+    let queue = ShortString::clipped(queue);
+    let passive = queue::Declare { queue, passive: true, ..Default::default() };
+    client.call(channel, passive).is_ok()
+}
+
+/// Consumes from a durable auto-delete queue, which it makes if need be, and from one that stays.
+fn consume(broker: &Process) -> Client {
+    let mut client = broker.client();
+    let channel = client.open_channel(1).unwrap();
+    for (name, auto_delete) in [("ends", true), ("stays", false)] {
+        let queue = ShortString::clipped(name);
+        let declare = queue::Declare {
+            queue: queue.clone(),
+            durable: true,
+            auto_delete,
+            ..Default::default()
+        };
+        client.call(channel, declare).unwrap();
+        client.call(channel, basic::Consume { queue, ..Default::default() }).unwrap();
+    }
+    client
+}
+
+#[test]
+fn a_clean_stop_ends_an_auto_delete_queue_that_is_consumed_from_and_a_kill_does_not() {
+    let mut broker = Process::start("disk_free_limit = 0\n");
+    let consumer = consume(&broker);
+    broker = broker.again(Signal::TERM);
+    drop(consumer);
+    assert!(!is_there(&broker, "ends") && is_there(&broker, "stays"));
+
+    let consumer = consume(&broker);
+    broker = broker.again(Signal::KILL);
+    drop(consumer);
+    assert!(is_there(&broker, "ends") && is_there(&broker, "stays"));
+
+    // It ends as ever when a consumer has come and gone: also with the kill right behind it.
+    let mut client = consume(&broker);
+    client.call(ChannelNumber(1), channel::Close::default()).unwrap();
+    assert!(!is_there(&broker, "ends"));
+    broker = broker.again(Signal::KILL);
+    assert!(!is_there(&broker, "ends") && is_there(&broker, "stays"));
     broker.stop();
 }
 

@@ -133,8 +133,7 @@ impl Broker {
         self.consumer_event("consumer.deleted", &consumer);
         let Some(queue) = self.queues.get_mut(&consumer.queue) else { return };
         let next = queue.consumers.remove(consumer.rank(), consumer.in_line);
-        let ends = queue.declared.auto_delete && !(self.stopping && queue.declared.persists());
-        if queue.consumers.is_empty() && ends {
+        if queue.consumers.is_empty() && queue.declared.auto_delete {
             self.delete_queue(consumer.queue, effects);
         } else {
             self.use_queue(consumer.queue);
@@ -261,15 +260,14 @@ impl Broker {
         }
     }
 
-    /// Tells everyone that the broker stops, and ends what they had.
+    /// Tells everyone that the broker stops, and ends what they had: with its last consumer an
+    /// auto-delete queue, for good, as if the clients had gone before the stop.
     pub fn shut_down(&mut self, effects: &mut Effects) {
         let exception = Exception::new(
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
         );
         self.catch_up(self.now, effects);
-        // A stop is to keep what a crash would keep: durable auto-delete queues too.
-        self.stopping = true;
         self.finish_work(effects);
         let places: Vec<_> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {

@@ -171,8 +171,6 @@ pub struct Broker {
     /// Definitions are being replayed: they are not journaled again and have no consequences.
     recovering: bool,
     warned: Warned,
-    /// The broker is being shut down.
-    stopping: bool,
     checkpoints: Checkpoints,
     /// What takes more than a turn.
     work: Work,

@@ -185,7 +185,6 @@ impl Broker {
             places: Vec::new(),
             recovering: false,
             warned: Default::default(),
-            stopping: false,
             checkpoints: Checkpoints::default(),
             work: super::work::Work::new(options.work_per_turn),
             failure: Failure::default(),
