@@ -245,6 +245,7 @@ fn end_transaction(world: &mut World<'_>, place: usize) {
 
 /// The socket closes; another client comes.
 fn reconnect(world: &mut World<'_>, place: usize) {
+    world.end_of(place);
     world.apply(place, Command::Gone);
     let mode = world.clients[place].mode;
     let mut client = world.clients.remove(place);

@@ -352,13 +352,19 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The world ends: what waits behind an answer for a consumer that does not acknowledge may be
-    /// gone unseen.
+    /// The world ends: see [`Self::end_of`].
     pub(crate) fn end(&mut self) {
-        let waiting = self.clients.iter().filter(|client| client.waits());
-        let consumers = waiting.flat_map(|client| client.consumers.values());
-        let instances: Vec<_> =
-            consumers.filter(|consumer| consumer.no_ack).map(|one| one.instance).collect();
+        for place in 0..self.clients.len() {
+            self.end_of(place);
+        }
+    }
+
+    /// A client goes: what waits behind an answer for its consumers that do not acknowledge may be
+    /// gone unseen.
+    pub(crate) fn end_of(&mut self, place: usize) {
+        let client = &self.clients[place];
+        let consumers = client.consumers.values().filter(|one| one.no_ack && client.waits());
+        let instances: Vec<_> = consumers.map(|consumer| consumer.instance).collect();
         for instance in instances {
             for (_, copy) in self.model.copies_mut(instance).filter(|(_, copy)| !copy.held) {
                 copy.gone.get_or_insert(u64::MAX);
