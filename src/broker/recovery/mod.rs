@@ -64,27 +64,12 @@ impl Broker {
         broker.recovering = true;
         let mut replays = Replays::new();
         let damaged = recovery.damaged() > 0;
-        // A header counts when what follows it is there too: its message.
-        let mut remembered = None;
         for entry in recovery.entries() {
             let entry = entry?;
             if damaged {
                 check_declared(&entry, &replays)?;
             }
-            let before = match entry {
-                Entry::Remember { .. } if !mutant("a_header_without_its_message") => {
-                    remembered.replace(entry)
-                }
-                _ => {
-                    if let Some(before) = remembered.take() {
-                        broker.replay(before, &mut replays)?;
-                    }
-                    Some(entry)
-                }
-            };
-            if let Some(before) = before {
-                broker.replay(before, &mut replays)?;
-            }
+            broker.replay(entry, &mut replays)?;
         }
         broker.check_users(&recovery)?;
         // Up to here nothing is changed on disk: a directory that is refused is refused again.

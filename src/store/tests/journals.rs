@@ -18,8 +18,8 @@ fn everything_journaled_is_told_again_in_order() {
         journal.settle(QUEUE, Ordinal(ordinal));
     }
     journal.settle(QUEUE, Ordinal(9));
-    journal.purge(QUEUE, Ordinal(20));
     journal.remember("/", "x", Some(Timestamp(5)), b"header");
+    journal.purge(QUEUE, Ordinal(20));
     journal.write().unwrap();
     let (_store, mut recovery) = open(&disk.killed());
     assert!(!recovery.clean());
@@ -29,9 +29,9 @@ fn everything_journaled_is_told_again_in_order() {
         "publish q7#0x2 q8#5x0 at 1000 message 0",
         "deliver q7 #0-#4",
         "settle q7 #0-#4",
+        "remember / x until Some(Timestamp(5)) [104, 101, 97, 100, 101, 114]",
         "settle q7 #9-#9",
         "purge q7 before #20",
-        "remember / x until Some(Timestamp(5)) [104, 101, 97, 100, 101, 114]",
     ];
     assert_eq!(told(&mut recovery), expected);
     assert_eq!(told(&mut recovery), expected, "it can be asked twice");
