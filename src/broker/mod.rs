@@ -183,12 +183,16 @@ impl Broker {
         self.queues.get_mut(&id).map_or(Ok(()), |queue| queue.flush(&mut self.budget))
     }
 
-    /// Whether work is under way that the next turn goes on with, whatever else it has to do.
+    /// Whether the next turn has something to do, whatever else comes.
     pub fn is_working(&self) -> bool {
         let touched = !(self.turn.touched.is_empty() && self.turn.notices.is_empty());
         let touched = touched || !self.turn.later.is_empty();
-        let works = self.work.is_behind() && !self.holds_outputs();
-        works || touched || self.morgue.is_behind()
+        self.has_long_work() || touched || self.morgue.is_behind()
+    }
+
+    /// Whether a client's or an operator's request is done in part, and the next turn goes on with it.
+    pub fn has_long_work(&self) -> bool {
+        self.work.is_behind() && !self.holds_outputs()
     }
 
     /// The messages that left without an acknowledgement.

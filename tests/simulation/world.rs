@@ -188,15 +188,22 @@ impl<'a> World<'a> {
         self.begin_turn()?;
         let alone = self.random.percent(5) && super::commands::alone(self);
         if !alone {
-            for _ in 0..=self.random.below(6) {
-                super::commands::command(self);
-                // What others do in between is not in the order that the model has.
-                while self.broker.is_working() {
-                    self.end_slice(false)?;
-                }
-            }
+            let commands = 1 + self.random.below(6);
+            self.commands(commands)?;
         }
         self.end_turn()
+    }
+
+    /// Commands of one turn, but for what takes several: what others do before that is done is not
+    /// in the order that the model has.
+    fn commands(&mut self, count: u64) -> Result<(), End> {
+        for _ in 0..count {
+            super::commands::command(self);
+            while self.broker.has_long_work() {
+                self.end_slice(false)?;
+            }
+        }
+        Ok(())
     }
 
     fn begin_turn(&mut self) -> Result<(), End> {
@@ -321,9 +328,8 @@ impl<'a> World<'a> {
         }
         self.beside = true;
         extras::begin(self);
-        for _ in 0..self.random.below(6) {
-            super::commands::command(self);
-        }
+        let commands = self.random.below(6);
+        self.commands(commands)?;
         self.end_turn()
     }
 
