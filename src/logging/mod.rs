@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Whatever a client calls a thing, a line is a line: what could end it or hide something is
-//! escaped here, and credentials in URIs are cut out, for all. A thread that logs never waits for standard error: see [`queue`]. Who
-//! follows the log ([`follow`]) gets a copy of each line that is no
-//! less than `info`, as long as it keeps up.
+//! escaped here, and credentials in URIs are cut out, for all. A thread that logs never waits for
+//! standard error (`queue.rs`). A follower of the log ([`follow`]) gets a copy of each line of level
+//! `info` or above, as long as it keeps up.
 
 mod escape;
 mod queue;
