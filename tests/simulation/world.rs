@@ -185,8 +185,10 @@ impl<'a> World<'a> {
     }
 
     fn turn(&mut self) -> Result<(), End> {
+        // What a client has read makes room for deliveries: these come before its next command.
+        let quiet = self.clients.iter().all(|client| client.drained == 0);
         self.begin_turn()?;
-        let alone = self.random.percent(5) && super::commands::alone(self);
+        let alone = self.random.percent(5) && quiet && super::commands::alone(self);
         if !alone {
             let commands = 1 + self.random.below(6);
             self.commands(commands)?;
