@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   x-delayed-message         it wants a delay       ──▶ to the exchange's hidden queue, for now
-//!   x-message-deduplication   its header was seen    ──▶ nowhere
+//!   x-message-deduplication   its header was seen    ──▶ nowhere, as safe as the one before it
 //!   x-federation-upstream     it has come too far    ──▶ nowhere
 //!   x-recent-history          it is remembered       ──▶ on to the bindings
 //! ```
@@ -28,6 +28,8 @@ pub(super) enum Admission {
     Bindings,
     /// Nowhere.
     Nowhere,
+    /// Nowhere: a message with its deduplication header came before.
+    Duplicate,
     /// To this queue, until its delay is over.
     Delay(QueueId),
 }
@@ -84,7 +86,7 @@ impl Broker {
             return Admission::Bindings;
         };
         if window.contains(&encoded, now) {
-            return Admission::Nowhere;
+            return Admission::Duplicate;
         }
         window.insert(&encoded, until);
         if exchange.declared.durable {

@@ -168,6 +168,7 @@ impl Broker {
                 self.remember_route(call.channel, exchange);
             }
         }
+        let before = std::mem::take(&mut self.scratch.before);
         let routed = self.scratch.queues.len() as u64;
         self.channels[call.channel].stats.publish += 1;
         self.statistics.messages.publish += 1;
@@ -193,7 +194,7 @@ impl Broker {
                 self.channels[call.channel].stats.drop_unroutable += 1;
                 self.statistics.messages.drop_unroutable += 1;
             }
-            return Outcome::Taken(Promise::Nothing);
+            return Outcome::Taken(before);
         }
         self.full_queues.filled.clear();
         let outcome = self.enqueue(&message, None);
@@ -201,7 +202,10 @@ impl Broker {
             self.note_filled(call.connection);
         }
         self.pace(call);
-        outcome
+        match outcome {
+            Outcome::Taken(promise) => Outcome::Taken(promise.max(before)),
+            Outcome::Refused => Outcome::Refused,
+        }
     }
 
     /// Remembers the route of a message that goes by exchange and key alone.

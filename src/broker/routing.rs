@@ -13,6 +13,7 @@ use crate::wire::{PropertiesView, ShortBytes};
 use super::Broker;
 use super::admission::Admission;
 use super::exchange::Destination;
+use super::fsync::Promise;
 
 /// Vectors that routing uses again for each message.
 #[derive(Debug, Default)]
@@ -23,6 +24,9 @@ pub(super) struct Scratch {
     pub queues: Vec<QueueId>,
     /// Whether the last message's exchange and keys alone said so.
     pub by_keys: bool,
+    /// What a confirm of the last message has to promise for another with its deduplication header,
+    /// which came before and may not be synced yet.
+    pub before: Promise,
 }
 
 impl Broker {
@@ -39,6 +43,7 @@ impl Broker {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.queues.clear();
         scratch.by_keys = true;
+        scratch.before = Promise::Nothing;
         scratch.exchanges.clear();
         scratch.exchanges.push(exchange);
         while let Some(id) = scratch.exchanges.pop() {
@@ -67,10 +72,31 @@ impl Broker {
             true => match self.admit(id, message) {
                 Admission::Bindings => self.match_bindings(vhost, id, message, copies, scratch),
                 Admission::Nowhere => {}
+                Admission::Duplicate => {
+                    self.match_bindings(vhost, id, message, copies, scratch);
+                    self.promise_before(message, scratch);
+                }
                 Admission::Delay(queue) => scratch.found.push(Destination::Queue(queue)),
             },
         }
         self.spread(vhost, id, scratch);
+    }
+
+    /// Passes over where a duplicate would have gone: its confirm promises as much as that of the
+    /// message before it, which went there.
+    fn promise_before(&self, message: &Message, scratch: &mut Scratch) {
+        for destination in scratch.found.drain(..) {
+            let policy = match destination {
+                Destination::Exchange(_) => Some(self.options.fsync),
+                Destination::Queue(id) => {
+                    let queue = self.queues.get(&id).filter(|queue| queue.declared.persists());
+                    queue.map(|queue| queue.fsync(self.options.fsync))
+                }
+            };
+            if let Some(policy) = policy.filter(|_| message.persistent()) {
+                scratch.before = scratch.before.max(policy.promise());
+            }
+        }
     }
 
     /// Pushes the destinations that an exchange's bindings have for a message.
