@@ -105,7 +105,7 @@ pub fn finish() {
 /// the log, has no time and is never left out for its level.
 pub fn finish_with(line: &str) {
     if WRITTEN.load(Ordering::Relaxed) {
-        QUEUE.push(Level::Error, format!("{line}\n").into_bytes());
+        QUEUE.push_last(format!("{line}\n").into_bytes());
         finish();
     } else {
         // Where nobody reads there is nobody to say it to.

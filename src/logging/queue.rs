@@ -46,6 +46,8 @@ struct State {
     dropped: u64,
     /// The writer has something that it has taken and not written.
     writing: bool,
+    /// The process's last line is there: nothing follows it.
+    closed: bool,
 }
 
 /// What the writer takes: the lines that waited, and how many have been dropped behind them.
@@ -57,17 +59,30 @@ struct Batch {
 
 impl Queue {
     pub(super) const fn new() -> Self {
-        let state = State { lines: VecDeque::new(), bytes: 0, dropped: 0, writing: false };
+        let state =
+            State { lines: VecDeque::new(), bytes: 0, dropped: 0, writing: false, closed: false };
         Self { state: Mutex::new(state), news: Condvar::new(), idle: Condvar::new() }
     }
 
     /// Adds a line with its end, or counts it as dropped.
     pub(super) fn push(&self, level: Level, line: Vec<u8>) {
         let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
         if state.bytes + line.len() > room(level) {
             state.dropped += 1;
             return;
         }
+        state.bytes += line.len();
+        state.lines.push_back(line);
+        self.news.notify_one();
+    }
+
+    /// Adds the process's last line, whatever waits: what other threads log behind it is left out.
+    pub(super) fn push_last(&self, line: Vec<u8>) {
+        let mut state = self.state.lock();
+        state.closed = true;
         state.bytes += line.len();
         state.lines.push_back(line);
         self.news.notify_one();
